@@ -1,0 +1,5 @@
+//! Hands version, commit and release date to `gst::plugin_define!`.
+
+fn main() {
+    gst_plugin_version_helper::info();
+}

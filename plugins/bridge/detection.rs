@@ -1,0 +1,187 @@
+//! Detections on frames: what a detector found rides on the buffer as one region of interest an
+//! object, in the form Intel DL Streamer's elements read and write, and one observation meta a
+//! frame that tells "found nothing" from "not inferred".
+
+use evr_core::detection::{BoundingBox, Detection, Observation};
+use gst_video::VideoRegionOfInterestMeta;
+
+const OBSERVATION_META: &str = "GstEvrObservationMeta";
+const DETECTION: &str = "detection";
+
+/// Makes the observation meta known; harmless to repeat.
+pub(crate) fn register_meta() {
+    if !gst::meta::CustomMeta::is_registered(OBSERVATION_META) {
+        // No tags: the meta has no coordinates, so scaling and conversion keep it.
+        gst::meta::CustomMeta::register(OBSERVATION_META, &[]);
+    }
+}
+
+/// Puts an observation onto its frame of `width` by `height` pixels.
+pub(crate) fn attach(
+    buffer: &mut gst::BufferRef,
+    observation: &Observation,
+    (width, height): (u32, u32),
+) -> Result<(), glib::BoolError> {
+    let mut meta = gst::meta::CustomMeta::add(buffer, OBSERVATION_META)?;
+    let fields = meta.mut_structure();
+    fields.set("seq", observation.seq);
+    fields.set("model", &observation.model);
+    fields.set("count", observation.detections.len() as u32);
+
+    for detection in &observation.detections {
+        let bbox = detection.bbox;
+        let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as u32;
+        let mut region = VideoRegionOfInterestMeta::add(
+            buffer,
+            &detection.label,
+            (
+                pixels(bbox.l, width),
+                pixels(bbox.t, height),
+                pixels(bbox.w, width),
+                pixels(bbox.h, height),
+            ),
+        );
+        let mut param = gst::Structure::builder(DETECTION)
+            .field("confidence", detection.confidence)
+            .field("label_id", detection.label_id)
+            .field("x_min", bbox.l)
+            .field("y_min", bbox.t)
+            .field("x_max", bbox.l + bbox.w)
+            .field("y_max", bbox.t + bbox.h)
+            .build();
+        if let Some(track_id) = detection.track_id {
+            param.set("track_id", track_id);
+        }
+        region.add_param(param);
+    }
+    Ok(())
+}
+
+/// Reads the observation off a frame of `width` by `height` pixels.
+///
+/// `None` for a frame that no detector of ours has inferred and that carries no regions either.
+/// Regions of a foreign detector count as observed; their frame's `seq` is then 0.
+pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observation> {
+    let detections: Vec<_> = buffer
+        .iter_meta::<VideoRegionOfInterestMeta>()
+        .map(|region| detection(&region, size))
+        .collect();
+    let own = gst::meta::CustomMeta::from_buffer(buffer, OBSERVATION_META).ok();
+    match own {
+        Some(meta) => {
+            let fields = meta.structure();
+            Some(Observation {
+                seq: fields.get("seq").unwrap_or_default(),
+                model: fields.get("model").unwrap_or_default(),
+                detections,
+            })
+        }
+        None if detections.is_empty() => None,
+        None => Some(Observation {
+            detections,
+            ..Observation::default()
+        }),
+    }
+}
+
+fn detection(region: &VideoRegionOfInterestMeta, (width, height): (u32, u32)) -> Detection {
+    let (x, y, w, h) = region.rect();
+    let param = region.params().find(|param| param.name() == DETECTION);
+    let fraction = |value: u32, size: u32| f64::from(value) / f64::from(size.max(1));
+    let from_pixels = BoundingBox::from_corners(
+        fraction(x, width),
+        fraction(y, height),
+        fraction(x.saturating_add(w), width),
+        fraction(y.saturating_add(h), height),
+    );
+    let corner = |name: &str| param.as_ref()?.get::<f64>(name).ok();
+    let bbox = match (
+        corner("x_min"),
+        corner("y_min"),
+        corner("x_max"),
+        corner("y_max"),
+    ) {
+        (Some(l), Some(t), Some(r), Some(b)) => BoundingBox::from_corners(l, t, r, b),
+        _ => from_pixels,
+    };
+    Detection {
+        label: region.roi_type().to_owned(),
+        label_id: param
+            .as_ref()
+            .and_then(|param| param.get("label_id").ok())
+            .unwrap_or(-1),
+        // A region without a score was put there on purpose.
+        confidence: corner("confidence").unwrap_or(1.0),
+        bbox,
+        track_id: param.as_ref().and_then(|param| param.get("track_id").ok()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(l: f64) -> Detection {
+        Detection {
+            label: "person".into(),
+            label_id: 1,
+            confidence: 0.75,
+            bbox: BoundingBox {
+                l,
+                t: 0.25,
+                w: 0.125,
+                h: 0.5,
+            },
+            track_id: None,
+        }
+    }
+
+    #[test]
+    fn what_is_attached_is_read_back() {
+        gst::init().expect("GStreamer is installed");
+        register_meta();
+        let tracked = Detection {
+            track_id: Some(7),
+            ..person(0.5)
+        };
+        for detections in [vec![], vec![person(0.25)], vec![person(0.25), tracked]] {
+            let observation = Observation {
+                seq: 3,
+                model: "test".into(),
+                detections,
+            };
+            let mut buffer = gst::Buffer::new();
+            let buffer = buffer.get_mut().expect("a new buffer has one owner");
+            attach(buffer, &observation, (768, 576)).expect("the meta is registered");
+            assert_eq!(read(buffer, (768, 576)), Some(observation));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_nobody_inferred_has_no_observation() {
+        gst::init().expect("GStreamer is installed");
+        register_meta();
+        assert_eq!(read(&gst::Buffer::new(), (768, 576)), None);
+    }
+
+    #[test]
+    fn a_foreign_region_is_read_from_its_pixels() {
+        gst::init().expect("GStreamer is installed");
+        register_meta();
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().expect("a new buffer has one owner");
+        VideoRegionOfInterestMeta::add(buffer, "car", (320, 0, 320, 240));
+        let observation = read(buffer, (640, 480)).expect("a region is an observation");
+        assert_eq!(observation.detections[0].label, "car");
+        assert_eq!(
+            observation.detections[0].bbox,
+            BoundingBox {
+                l: 0.5,
+                t: 0.0,
+                w: 0.5,
+                h: 0.5
+            }
+        );
+        assert_eq!(observation.detections[0].confidence, 1.0);
+    }
+}

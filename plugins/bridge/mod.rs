@@ -1,0 +1,9 @@
+//! Between core and GStreamer: each file turns one kind of thing into the other, once, so that
+//! elements that must agree on it share the code and never each other.
+
+pub(crate) mod detection;
+pub(crate) mod message;
+pub(crate) mod model;
+pub(crate) mod recording;
+pub(crate) mod signal;
+pub(crate) mod time;

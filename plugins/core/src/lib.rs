@@ -1,0 +1,10 @@
+//! Event-based video recording without GStreamer.
+//!
+//! What belongs here: every decision (when the gate opens, what a detection counts for, what a
+//! recording is called) and every format (signals, sidecars, names). What does not: GStreamer,
+//! clocks, threads, files, locks and logs. A time is always an argument, so the same input gives
+//! the same output at any speed, and a test needs nothing but values.
+
+pub mod detection;
+pub mod signal;
+pub mod time;

@@ -1,0 +1,31 @@
+//! The `evr` plugin: GStreamer elements for event-based video recording.
+//!
+//! Registration only. What an element does stands in its folder, what it decides in `evr-core`.
+
+mod bridge;
+mod eventsink;
+mod objectcounter;
+#[cfg(feature = "onnx")]
+mod onnxdetect;
+mod signalgate;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    bridge::detection::register_meta();
+    #[cfg(feature = "onnx")]
+    onnxdetect::register(plugin)?;
+    objectcounter::register(plugin)?;
+    signalgate::register(plugin)?;
+    eventsink::register(plugin)
+}
+
+gst::plugin_define!(
+    evr,
+    env!("CARGO_PKG_DESCRIPTION"),
+    plugin_init,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    "MPL-2.0",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    "https://gstreamer.freedesktop.org",
+    env!("BUILD_REL_DATE")
+);

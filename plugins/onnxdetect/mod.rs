@@ -1,0 +1,3 @@
+pub(crate) fn register(_: &gst::Plugin) -> Result<(), glib::BoolError> {
+    Ok(())
+}
