@@ -14,7 +14,6 @@
 
 use gst::prelude::*;
 
-#[expect(unreachable_pub, reason = "derive(Properties) makes its accessors pub")]
 mod imp;
 mod pads;
 mod signals;

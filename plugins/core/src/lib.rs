@@ -5,6 +5,8 @@
 //! clocks, threads, files, locks and logs. A time is always an argument, so the same input gives
 //! the same output at any speed, and a test needs nothing but values.
 
+#![warn(missing_docs, unreachable_pub)]
+
 pub mod counter;
 pub mod detection;
 pub mod gate;
