@@ -42,6 +42,15 @@ pub(super) fn answer() -> gst::Caps {
     caps
 }
 
+/// What may be linked to us. Wider than what can be recorded, or a newcomer's line that lacks an
+/// encoder or a parser would end in "could not link" and no advice.
+pub(super) fn template() -> gst::Caps {
+    let mut caps = answer();
+    caps.make_mut()
+        .append(gst::Caps::new_empty_simple("video/x-h264"));
+    caps
+}
+
 /// Reads the caps of a stream that a clip can hold.
 ///
 /// # Errors

@@ -493,7 +493,7 @@ impl ElementImpl for EventSink {
                     "video",
                     gst::PadDirection::Sink,
                     gst::PadPresence::Request,
-                    &caps::video(),
+                    &caps::template(),
                 )
                 .expect("the template is well formed"),
             ]

@@ -275,3 +275,127 @@ impl Recorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eventsink::caps;
+    use crate::eventsink::writer::MAX_QUEUED;
+    use evr_core::recording::sidecar::State;
+
+    const FRAME: usize = 1 << 20;
+
+    fn recorder() -> Recorder {
+        gst::init().expect("GStreamer is installed");
+        let mut recorder = Recorder::new(Config {
+            template: Template::parse("{id}.mp4").expect("a template"),
+            source: "camera".into(),
+            epoch: None,
+            fragment: gst::ClockTime::SECOND,
+            thumbnail: false,
+            has_timestamper: false,
+        });
+        let input = caps::accept(&caps::video()).expect("recordable");
+        recorder.input(input);
+        recorder.segment(gst::FormattedSegment::<gst::ClockTime>::new().upcast());
+        recorder
+    }
+
+    fn boundary(phase: Phase, end: Nanos) -> Recording {
+        Recording {
+            id: 1,
+            phase,
+            asked: 0,
+            start: 0,
+            sync_point: 0,
+            end,
+            event_start: 0,
+            event_end: 0,
+            continues_from: None,
+            cause: "trigger".into(),
+            signals: vec![],
+        }
+    }
+
+    /// 10 fps, a sync point every second.
+    fn frame(n: u64) -> gst::Buffer {
+        let mut buffer = gst::Buffer::with_size(FRAME).expect("memory");
+        let fields = buffer.get_mut().expect("a new buffer has one owner");
+        fields.set_pts(n * 100 * gst::ClockTime::MSECOND);
+        fields.set_dts(fields.pts());
+        if n % 10 != 0 {
+            fields.set_flags(gst::BufferFlags::DELTA_UNIT);
+        }
+        buffer
+    }
+
+    /// Feeds frames to a writer behind which nobody reads; says which were written.
+    fn written(recorder: &mut Recorder, frames: std::ops::Range<u64>) -> Vec<u64> {
+        let mut written = Vec::new();
+        for n in frames {
+            for action in recorder.buffer(frame(n)).expect("a gate has spoken") {
+                if let Action::Write {
+                    writer,
+                    buffer,
+                    pts,
+                    dts,
+                } = action
+                {
+                    written.push(n);
+                    writer.write(buffer, pts, dts);
+                }
+            }
+        }
+        written
+    }
+
+    #[test]
+    fn a_live_camera_whose_disk_hangs_loses_groups_of_pictures_and_never_waits() {
+        let mut recorder = recorder();
+        let live = Moment {
+            live: true,
+            clock: None,
+        };
+        recorder.boundary(boundary(Phase::Open, 0), live);
+        let bound = MAX_QUEUED / FRAME as u64;
+        let written = written(&mut recorder, 0..100);
+        assert_eq!(written, (0..bound).collect::<Vec<_>>());
+        let actions = recorder.boundary(boundary(Phase::Close, 10_000_000_000), live);
+        let [Action::End(_, ending)] = actions.as_slice() else {
+            panic!("the clip ends");
+        };
+        assert_eq!(ending.facts.state, State::Truncated);
+        assert_eq!(ending.facts.frames, bound);
+        assert!(ending.reason.contains("could not keep up"));
+    }
+
+    #[test]
+    fn a_file_that_can_wait_loses_nothing() {
+        let mut recorder = recorder();
+        let file = Moment {
+            live: false,
+            clock: None,
+        };
+        recorder.boundary(boundary(Phase::Open, 0), file);
+        assert_eq!(written(&mut recorder, 0..50).len(), 50);
+    }
+
+    #[test]
+    fn a_boundary_that_comes_twice_counts_once_and_what_lies_outside_is_counted() {
+        let mut recorder = recorder();
+        let file = Moment {
+            live: false,
+            clock: None,
+        };
+        assert_eq!(recorder.buffer(frame(0)).err(), Some(NoGate));
+        let open = boundary(Phase::Open, 0);
+        recorder.boundary(open.clone(), file);
+        assert_eq!(written(&mut recorder, 0..2).len(), 2);
+        assert!(recorder.boundary(open, file).is_empty());
+        let close = boundary(Phase::Close, 1);
+        assert_eq!(recorder.boundary(close.clone(), file).len(), 1);
+        assert!(recorder.boundary(close, file).is_empty());
+        assert!(written(&mut recorder, 2..4).is_empty());
+        assert_eq!(recorder.outside(), 2);
+    }
+}
