@@ -64,18 +64,27 @@ pub(crate) fn one_line(command: &Command) -> String {
         .join(" ")
 }
 
-/// The line of `stderr` that says what went wrong: the last one marked as an error, else the last.
+/// The line of `stderr` that says what went wrong.
+///
+/// pip and gst-launch say it in the first line marked as an error; npm in the one that names the
+/// failed request, between a code and a stack; others in the last line.
 fn complaint(stderr: &str) -> &str {
     const MARKS: [&str; 4] = ["error", "e:", "npm err", "fatal"];
-    let mut lines = stderr.lines().rev().map(str::trim);
+    let lines = || {
+        stderr
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+    };
     let marked = |line: &&str| {
         let lower = line.to_lowercase();
         MARKS.iter().any(|mark| lower.starts_with(mark))
     };
-    lines
-        .clone()
-        .find(marked)
-        .or_else(|| lines.find(|line| !line.is_empty()))
+    lines()
+        .filter(marked)
+        .find(|line| line.contains("Error: "))
+        .or_else(|| lines().find(marked))
+        .or_else(|| lines().last())
         .unwrap_or("nothing")
 }
 
@@ -145,6 +154,21 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("npm ERR! no such host"), "{text}");
         assert!(text.contains("exit status: 3"), "{text}");
+    }
+
+    #[test]
+    fn of_many_lines_the_one_with_the_reason_is_quoted() {
+        let npm = "npm error code ECONNREFUSED\n\
+                   npm error FetchError: request failed, reason: connect ECONNREFUSED\n\
+                   npm error A complete log of this run can be found elsewhere\n";
+        assert!(complaint(npm).contains("reason: connect"));
+        let pip = "WARNING: Retrying\nERROR: Could not find a version\nERROR: No match\n";
+        assert_eq!(complaint(pip), "ERROR: Could not find a version");
+        assert_eq!(
+            complaint("tar: short read\ntar: giving up\n\n"),
+            "tar: giving up"
+        );
+        assert_eq!(complaint(""), "nothing");
     }
 
     #[test]
