@@ -3,48 +3,79 @@
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 
 use crate::assets::{self, Assets};
 use crate::stage::Stage;
 use crate::{lint, packages, pipelines, process, workspace};
 
-/// Runs all checks; the tests come last, so that their summary ends the output.
+/// Runs all checks, whatever the ones before found; the tests come last, so that their summary ends
+/// the output.
 pub(crate) fn run() -> Result<()> {
     let begun = Instant::now();
-    step("packages", || {
+    timed("packages", || {
         packages::ensure(packages::PLUGIN)?;
         packages::ensure(packages::CHECKS)
     })?;
-    let assets = step("assets", assets::prepare)?;
-    step("format", || {
+    let assets = timed("assets", assets::prepare)?;
+    let mut checks = Checks::default();
+    checks.run("format", || {
         process::show(workspace::cargo().args(["fmt", "--all", "--check"]))
-    })?;
-    step("licences and sources", licences)?;
-    step("lints, default features", lint::default_features)?;
-    step("lints, no features", lint::no_default_features)?;
-    step("lints, GStreamer 1.24", lint::v1_24)?;
+    });
+    checks.run("licences and sources", licences);
+    checks.run("lints, default features", lint::default_features);
+    checks.run("lints, no features", lint::no_default_features);
+    checks.run("lints, GStreamer 1.24", lint::v1_24);
     // One profile for tests, examples, doc tests and scripts, so that nothing is built twice.
-    step("build", || {
+    timed("build", || {
         process::show(cargo("build", &assets).args(["--lib", "--bins", "--tests", "--examples"]))
     })?;
-    step("pipelines", || {
+    checks.run("pipelines", || {
         pipelines::run(&Stage::new("debug")?, &assets)
-    })?;
-    step("documentation tests", || {
+    });
+    checks.run("documentation tests", || {
         process::show(cargo("test", &assets).arg("--doc"))
-    })?;
-    step("tests", || process::show(&mut tests(&assets)))?;
+    });
+    checks.run("tests", || process::show(&mut tests(&assets)));
+    checks.conclude()?;
     println!("everything holds, after {} s", begun.elapsed().as_secs());
     Ok(())
 }
 
-fn step<T>(name: &str, action: impl FnOnce() -> Result<T>) -> Result<T> {
+/// The names of the checks that did not pass.
+#[derive(Default)]
+struct Checks {
+    failed: Vec<&'static str>,
+}
+
+impl Checks {
+    fn run(&mut self, name: &'static str, check: impl FnOnce() -> Result<()>) {
+        if let Err(error) = timed(name, check) {
+            println!("{error:#}");
+            self.failed.push(name);
+        }
+    }
+
+    fn conclude(self) -> Result<()> {
+        ensure!(
+            self.failed.is_empty(),
+            "not passed: {}",
+            self.failed.join("; ")
+        );
+        Ok(())
+    }
+}
+
+fn timed<T>(name: &str, action: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("== {name}");
     let begun = Instant::now();
-    let value = action().with_context(|| format!("{name}: not passed"))?;
-    println!("== {name}: ok, {:.1} s", begun.elapsed().as_secs_f64());
-    Ok(value)
+    let result = action();
+    let verdict = if result.is_ok() { "ok" } else { "NOT PASSED" };
+    println!(
+        "== {name}: {verdict}, {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    result
 }
 
 /// `cargo <subcommand>` over the workspace, with the assets named in its environment.

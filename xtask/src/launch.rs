@@ -44,7 +44,8 @@ pub(crate) fn pasteable(input: &Path, model: &Path, recordings: &Path) -> String
 /// `word` as a POSIX shell reads it back.
 pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:%+@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    // A lone `!` is special only where a command begins.
+    if word == "!" || !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))

@@ -84,7 +84,7 @@ fn complaint(stderr: &str) -> &str {
         .filter(marked)
         .find(|line| line.contains("Error: "))
         .or_else(|| lines().find(marked))
-        .or_else(|| lines().last())
+        .or_else(|| lines().next_back())
         .unwrap_or("nothing")
 }
 

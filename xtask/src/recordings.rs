@@ -44,7 +44,7 @@ impl Recording {
     }
 
     /// The clip: the sidecar's name with the container's extension.
-    pub(crate) fn clip(&self) -> Result<PathBuf> {
+    fn clip(&self) -> Result<PathBuf> {
         let clip = ["mp4", "mkv", "ts"]
             .map(|extension| self.path.with_extension(extension))
             .into_iter()
@@ -52,18 +52,18 @@ impl Recording {
         clip.with_context(|| format!("no clip lies beside {}", self.path.display()))
     }
 
-    /// The thumbnail: the sidecar's name with `.jpg`.
-    pub(crate) fn thumbnail(&self) -> Result<PathBuf> {
-        let path = self.path.with_extension("jpg");
+    /// Fails unless the thumbnail, the sidecar's name with `.jpg`, is there.
+    fn thumbnail(&self) -> Result<()> {
         ensure!(
-            path.is_file(),
+            self.path.with_extension("jpg").is_file(),
             "no thumbnail lies beside {}",
             self.path.display()
         );
-        Ok(path)
+        Ok(())
     }
 
-    /// When, what, how much pre-roll, where: a line for people.
+    /// When, what, how much pre-roll, where: a line for people. The three files, which differ in
+    /// their extensions, are named as a shell's braces expand.
     pub(crate) fn describe(&self) -> Result<String> {
         let (event, clip) = (&self.sidecar["event"], &self.sidecar["clip"]);
         let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
@@ -72,20 +72,21 @@ impl Recording {
                 .as_f64()
                 .map_or_else(|| "?".to_owned(), |seconds| format!("{seconds:.1} s"))
         };
+        let clip_path = self.clip()?;
+        self.thumbnail()?;
         Ok(format!(
-            "{} to {}: {}; pre-roll asked {}, got {}; {} {} {}",
+            "{} to {}: {}; pre-roll asked {}, got {}; {}.{{{},json,jpg}}",
             text(&event["start"]),
             text(&event["end"]),
             self.counts(),
             seconds(&clip["requested_pre_roll"]),
             seconds(&clip["achieved_pre_roll"]),
-            relative(&self.clip()?),
-            relative(&self.path),
-            relative(&self.thumbnail()?),
+            relative(&clip_path.with_extension("")),
+            clip_path.extension().unwrap_or_default().display(),
         ))
     }
 
-    /// `at most 3 person at once`, from the sidecar's counts.
+    /// `person x 3`: the most seen at once of each label.
     fn counts(&self) -> String {
         let counts = self.sidecar["counts"].as_object();
         let counts: Vec<String> = counts
@@ -146,8 +147,7 @@ impl Recording {
             "{} does not begin with a keyframe",
             clip.display()
         );
-        self.thumbnail()?;
-        Ok(())
+        self.thumbnail()
     }
 }
 
