@@ -32,3 +32,25 @@ pub(crate) fn clock_time(time: Nanos) -> gst::ClockTime {
 pub(crate) fn span(time: u64) -> Nanos {
     Nanos::try_from(time).unwrap_or(Nanos::MAX)
 }
+
+/// Seconds from NTP's epoch, 1900, to 1970.
+const NTP_TO_UNIX: Nanos = 2_208_988_800 * evr_core::time::SECOND;
+
+/// The instant at which a buffer was captured, in nanoseconds since 1970-01-01T00:00:00Z, where a
+/// `GstReferenceTimestampMeta` of Unix or NTP time tells.
+pub(crate) fn reference_utc(buffer: &gst::BufferRef) -> Option<Nanos> {
+    buffer
+        .iter_meta::<gst::ReferenceTimestampMeta>()
+        .find_map(|meta| {
+            let name = meta.reference().structure(0)?.name();
+            let time = meta.timestamp().nseconds();
+            match name.as_str() {
+                "timestamp/x-unix" => Nanos::try_from(time).ok(),
+                // NTP counts beyond an i64 of nanoseconds since 1900.
+                "timestamp/x-ntp" => {
+                    Nanos::try_from(time.checked_sub(NTP_TO_UNIX.unsigned_abs())?).ok()
+                }
+                _ => None,
+            }
+        })
+}

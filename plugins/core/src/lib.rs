@@ -5,6 +5,9 @@
 //! clocks, threads, files, locks and logs. A time is always an argument, so the same input gives
 //! the same output at any speed, and a test needs nothing but values.
 
+#![warn(missing_docs, unreachable_pub)]
+
 pub mod detection;
+pub mod gate;
 pub mod signal;
 pub mod time;

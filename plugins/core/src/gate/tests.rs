@@ -1,0 +1,58 @@
+//! The first vectors, to see the gate move; `tests/gate_vectors.rs` has them all.
+
+use super::*;
+use crate::time::{MILLISECOND, SECOND};
+
+fn frames(from: Nanos, to: Nanos, gop: Nanos) -> impl Iterator<Item = Unit<()>> {
+    (from * 25..to * 25).map(move |n| Unit {
+        pts: n * 40 * MILLISECOND,
+        dts: Some(n * 40 * MILLISECOND),
+        duration: Some(40 * MILLISECOND),
+        sync: n % (gop * 25) == 0,
+        bytes: 1,
+        payload: (),
+    })
+}
+
+fn config() -> Config {
+    Config {
+        minimum_activation: 20 * SECOND,
+        maximum_activation: 40 * SECOND,
+        ..Config::default()
+    }
+}
+
+#[test]
+fn one_trigger_records_from_the_sync_point_before_its_pre_roll() {
+    let mut gate = Gate::new(config());
+    let pad = PadId(0);
+    gate.add_pad(pad);
+    gate.set_watermarked(pad, true);
+    for unit in frames(-10, 50, 2) {
+        let time = unit.pts;
+        gate.push(REFERENCE, unit);
+        if time == 0 {
+            gate.signal(Some(pad), Some(0), Signal::default());
+        }
+        gate.watermark(pad, time);
+    }
+    gate.eos(REFERENCE);
+    gate.pad_eos(pad);
+    let mut units = Vec::new();
+    let mut close = None;
+    while let Some(output) = gate.poll() {
+        match output {
+            Output::Unit(_, unit) => units.push(unit.pts),
+            Output::Close(_, boundary) => close = Some(boundary),
+            _ => {}
+        }
+    }
+    let close = close.expect("a recording");
+    assert_eq!(
+        (close.asked, close.sync_point, close.end),
+        (-5 * SECOND, -6 * SECOND, 20 * SECOND)
+    );
+    assert_eq!(units.len(), 650);
+    assert_eq!(units.last(), Some(&(20 * SECOND - 40 * MILLISECOND)));
+    assert_eq!(gate.stats().held_buffers, 0);
+}

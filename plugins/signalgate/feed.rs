@@ -1,0 +1,233 @@
+//! The way in: media and its events, fed to the gate in the order in which they come.
+
+use std::sync::Arc;
+
+use evr_core::{
+    gate::{REFERENCE, StreamId, Unit},
+    time::Nanos,
+};
+use gst::{prelude::*, subclass::prelude::*};
+
+use super::{
+    imp::{CAT, SignalGate, State},
+    push::{Context, Media},
+};
+use crate::bridge::{self, time::running_time};
+
+/// Media times that go back by more than this have been broken off and begun anew.
+const BREAK: Nanos = evr_core::time::SECOND;
+
+impl SignalGate {
+    /// A buffer has come on the sink pad of a stream.
+    pub(super) fn feed(
+        &self,
+        id: StreamId,
+        buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.probe_signal_pads();
+        let mut state = self.lock();
+        state.flow(id)?;
+        let Some(unit) = state.unit(id, buffer) else {
+            drop(state);
+            gst::error!(
+                CAT,
+                imp = self,
+                "A buffer without any time, before any with one, was dropped"
+            );
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        if id == REFERENCE {
+            state.see_reference_time(&unit.payload.buffer, unit.pts);
+            state.break_at(unit.dts.unwrap_or(unit.pts));
+        }
+        state.gate.push(id, unit);
+        state.collect();
+        let warnings = state.take_warnings();
+        self.wake.notify_all();
+        while state.must_wait(id) {
+            state = self
+                .wake
+                .wait(state)
+                .expect("no thread panics under this lock");
+        }
+        let flow = state.flow(id);
+        drop(state);
+        self.warn(warnings);
+        flow
+    }
+
+    /// An event has come on the sink pad of a stream.
+    pub(super) fn sink_event(&self, id: StreamId, pad: &gst::Pad, event: gst::Event) -> bool {
+        gst::log!(CAT, obj = pad, "Handling {event:?}");
+        match event.view() {
+            gst::EventView::FlushStart(_) => return self.flush_start(id, event),
+            gst::EventView::FlushStop(_) => return self.flush_stop(id, event),
+            gst::EventView::Caps(caps) => self.check_caps(caps.caps()),
+            _ if !event.is_serialized() => {
+                return gst::Pad::event_default(pad, Some(&*self.obj()), event);
+            }
+            _ => {}
+        }
+        if let Some(line) = bridge::signal::from_event(&event) {
+            self.take_line(None, line.as_bytes(), None);
+            return true;
+        }
+        let mut state = self.lock();
+        match event.view() {
+            gst::EventView::Eos(_) => {
+                if let Some(stream) = state.streams.get_mut(&id) {
+                    stream.seqnum = Some(event.seqnum());
+                }
+                state.gate.eos(id);
+            }
+            gst::EventView::Gap(gap) => {
+                let (start, duration) = gap.get();
+                let end = start + duration.unwrap_or(gst::ClockTime::ZERO);
+                if let Some(time) = state.running_time(id, Some(end)) {
+                    state.gate.gap(id, time);
+                }
+            }
+            _ => state.remember(id, &event),
+        }
+        state.collect();
+        self.wake.notify_all();
+        true
+    }
+
+    /// Raw video works, but little of it can be held.
+    fn check_caps(&self, caps: &gst::CapsRef) {
+        let raw = caps
+            .structure(0)
+            .is_some_and(|caps| caps.name() == "video/x-raw");
+        if raw {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                [
+                    "signalgate holds raw video ({caps}), of which max-size-bytes covers only moments: \
+                     put an encoder before it"
+                ]
+            );
+        }
+    }
+
+    fn flush_start(&self, id: StreamId, event: gst::Event) -> bool {
+        let Some(src) = self.with_stream(id, |stream| {
+            stream.flow = Err(gst::FlowError::Flushing);
+            stream.src.clone()
+        }) else {
+            return false;
+        };
+        self.wake.notify_all();
+        src.push_event(event)
+    }
+
+    fn flush_stop(&self, id: StreamId, event: gst::Event) -> bool {
+        let Some(src) = self.with_stream(id, |stream| stream.src.clone()) else {
+            return false;
+        };
+        // Waits for the turn in which the task still is: only then may the queue be emptied.
+        let _ = src.pause_task();
+        {
+            let mut state = self.lock();
+            if id == REFERENCE {
+                state.gate.flush();
+                state.collect();
+            }
+            state.reset_after_flush(id);
+        }
+        let passed = src.push_event(event);
+        passed && self.start_task(id, &src).is_ok()
+    }
+}
+
+impl State {
+    /// What the thread that feeds a stream is told.
+    fn flow(&self, id: StreamId) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.streams
+            .get(&id)
+            .map_or(Err(gst::FlowError::Flushing), |stream| stream.flow)
+    }
+
+    /// A stream waits for its task like before a queue, but not while another stream has nothing
+    /// to push: what stands behind the gate may be waiting for just that.
+    fn must_wait(&self, id: StreamId) -> bool {
+        let Some(stream) = self.streams.get(&id) else {
+            return false;
+        };
+        let starving = || {
+            self.streams
+                .iter()
+                .any(|(&it, stream)| it != id && stream.is_idle())
+        };
+        stream.flow.is_ok() && stream.is_full() && !starving()
+    }
+
+    pub(super) fn running_time(&self, id: StreamId, time: Option<gst::ClockTime>) -> Option<Nanos> {
+        running_time(&self.streams.get(&id)?.context.segment, time)
+    }
+
+    fn unit(&mut self, id: StreamId, buffer: gst::Buffer) -> Option<Unit<Media>> {
+        let dts = self.running_time(id, buffer.dts());
+        let known = self.running_time(id, buffer.pts()).or(dts);
+        let stream = self.streams.get_mut(&id)?;
+        // Without a time of its own a buffer belongs with the one before it.
+        let pts = known.or(stream.position)?;
+        stream.position = Some(pts);
+        Some(Unit {
+            pts,
+            dts,
+            duration: buffer
+                .duration()
+                .and_then(|time| Nanos::try_from(time.nseconds()).ok()),
+            sync: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
+            bytes: buffer.size() as u64,
+            payload: Media {
+                buffer,
+                context: Arc::clone(&stream.context),
+                before: std::mem::take(&mut stream.before),
+            },
+        })
+    }
+
+    /// Ends the time line where the media's times go back: a camera that restarts.
+    fn break_at(&mut self, time: Nanos) {
+        if self
+            .decoded
+            .is_some_and(|last| time < last.saturating_sub(BREAK))
+        {
+            self.gate.discontinuity();
+            self.collect();
+        }
+        self.decoded = Some(time);
+    }
+
+    /// Keeps a serialized event for the buffers that follow it.
+    fn remember(&mut self, id: StreamId, event: &gst::Event) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        if !event.is_sticky() {
+            stream.before.push(event.clone());
+            return;
+        }
+        let mut events = stream.context.events.clone();
+        events.retain(|stands| !same_kind(stands, event));
+        let at = events
+            .iter()
+            .position(|stands| stands.type_() > event.type_());
+        events.insert(at.unwrap_or(events.len()), event.clone());
+        let segment = match event.view() {
+            gst::EventView::Segment(segment) => segment.segment().clone(),
+            _ => stream.context.segment.clone(),
+        };
+        stream.context = Arc::new(Context { events, segment });
+    }
+}
+
+/// Whether one sticky event takes the other's place.
+fn same_kind(a: &gst::EventRef, b: &gst::EventRef) -> bool {
+    a.type_() == b.type_()
+        && (!matches!(a.type_(), gst::EventType::CustomDownstreamSticky)
+            || a.structure().map(|it| it.name()) == b.structure().map(|it| it.name()))
+}
