@@ -257,20 +257,16 @@ impl SignalGate {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Failed,
-                [
-                    "{name} decided before all signals were known: the analysis is too far behind, \
-                     raise max-size-bytes or max-signal-lag, or let the analysis skip frames"
-                ]
+                ("{name} decided before all signals were known: the analysis is too far behind, \
+                     raise max-size-bytes or max-signal-lag, or let the analysis skip frames")
             );
         }
         if warnings.oversized {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Failed,
-                [
-                    "{name} holds a single group of pictures larger than its bounds: raise \
-                     max-size-bytes, -time or -buffers, or shorten the camera's keyframe interval"
-                ]
+                ("{name} holds a single group of pictures larger than its bounds: raise \
+                     max-size-bytes, -time or -buffers, or shorten the camera's keyframe interval")
             );
         }
     }
@@ -404,7 +400,7 @@ impl SignalGate {
             gst::element_imp_error!(
                 self,
                 gst::LibraryError::Settings,
-                ["{}: {err}", self.obj().name()]
+                ("{}: {err}", self.obj().name())
             );
             return Err(gst::StateChangeError);
         }
