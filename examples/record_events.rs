@@ -62,9 +62,10 @@ fn record(input: &str, model: &str, labels: Option<&str>) -> Result<(), Box<dyn 
     }
 
     let bus = pipeline.bus().ok_or("a pipeline without a bus")?;
-    // A failure to start stands on the bus too, in a sentence; this result only says that.
+    // Why it does not start stands on the bus, in a sentence; the result only says that.
     let started = pipeline.set_state(gst::State::Playing);
-    let outcome = watch(&bus);
+    let patience = started.is_err().then_some(gst::ClockTime::ZERO);
+    let outcome = watch(&bus, patience);
     pipeline.set_state(gst::State::Null)?;
     outcome?;
     started?;
@@ -72,9 +73,9 @@ fn record(input: &str, model: &str, labels: Option<&str>) -> Result<(), Box<dyn 
 }
 
 /// Prints what the elements tell until the end, which eventsink posts once the last clip is on
-/// disk, or until the first error.
-fn watch(bus: &gst::Bus) -> Result<(), String> {
-    for message in bus.iter_timed(gst::ClockTime::NONE) {
+/// disk, until the first error, or until nothing was told for `patience`.
+fn watch(bus: &gst::Bus, patience: Option<gst::ClockTime>) -> Result<(), String> {
+    for message in bus.iter_timed(patience) {
         match message.view() {
             gst::MessageView::Eos(_) => break,
             gst::MessageView::Error(err) => return Err(err.error().to_string()),

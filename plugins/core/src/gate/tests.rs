@@ -67,9 +67,17 @@ fn a_pad_that_joins_before_any_media_does_not_lag() {
         gate.push(REFERENCE, unit);
     }
     assert_eq!(gate.stats().forced, 0);
-    assert_eq!(gate.stats().held_buffers, 625, "nothing is known, so nothing goes");
+    assert_eq!(
+        gate.stats().held_buffers,
+        625,
+        "nothing is known, so nothing goes"
+    );
     for unit in frames(15, 21, 2) {
         gate.push(REFERENCE, unit);
     }
-    assert_eq!(gate.stats().forced, 1, "30 s without a word is too far behind");
+    assert_eq!(
+        gate.stats().forced,
+        1,
+        "30 s without a word is too far behind"
+    );
 }
