@@ -6,5 +6,6 @@
 //! the same output at any speed, and a test needs nothing but values.
 
 pub mod detection;
+pub mod detector;
 pub mod signal;
 pub mod time;
