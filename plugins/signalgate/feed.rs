@@ -103,10 +103,8 @@ impl SignalGate {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
-                [
-                    "signalgate holds raw video ({caps}), of which max-size-bytes covers only moments: \
-                     put an encoder before it"
-                ]
+                ("signalgate holds raw video ({caps}), of which max-size-bytes covers only moments: \
+                     put an encoder before it")
             );
         }
     }

@@ -272,7 +272,7 @@ impl SignalGate {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::Failed,
-                ["signalgate could not push what it held at the end of the stream: {err:?}"]
+                ("signalgate could not push what it held at the end of the stream: {err:?}")
             );
         }
         let _ = pad.pause_task();

@@ -48,12 +48,12 @@ impl SignalGate {
             unknown.map(|pad| (pad.id, pad.pad.clone())).collect()
         };
         for (id, pad) in unknown {
-            let watermarked =
-                pad.is_linked() && bridge::signal::is_watermarked(&pad.peer_query_caps(None));
+            let caps = pad.peer_query_caps(None);
+            let watermarked = pad.is_linked() && bridge::signal::is_watermarked(&caps);
             gst::debug!(
                 CAT,
                 obj = pad,
-                "Its peer promises watermarks: {watermarked}"
+                "Its peer offers {caps}: watermarks are promised: {watermarked}"
             );
             self.set_watermarked(id, watermarked);
         }
@@ -79,7 +79,7 @@ impl SignalGate {
             gst::element_imp_error!(
                 self,
                 gst::ResourceError::Read,
-                ["signalgate cannot read a buffer of signals: send ordinary memory"]
+                ("signalgate cannot read a buffer of signals: send ordinary memory")
             );
             gst::FlowError::Error
         })?;
@@ -142,6 +142,11 @@ impl SignalGate {
     }
 
     fn watermark(&self, id: PadId, time: Nanos) {
+        gst::log!(
+            CAT,
+            imp = self,
+            "Signals of pad {id:?} are known up to {time}"
+        );
         self.decide(|state| state.gate.watermark(id, time));
     }
 
@@ -200,6 +205,7 @@ impl SignalGate {
         };
         let id = signal.id.clone().unwrap_or_default();
         let json = serde_json::Value::Object(signal.to_json());
+        gst::debug!(CAT, imp = self, "Signal {json} at {time:?}");
         self.decide(|state| {
             state.gate.signal(from, time, signal);
         });
@@ -225,7 +231,7 @@ impl SignalGate {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Decode,
-                ["{}: {err} ({rejected} so far)", self.obj().name()]
+                ("{}: {err} ({rejected} so far)", self.obj().name())
             );
         }
     }

@@ -7,7 +7,9 @@
 
 #![warn(missing_docs, unreachable_pub)]
 
+pub mod counter;
 pub mod detection;
 pub mod gate;
+pub mod recording;
 pub mod signal;
 pub mod time;

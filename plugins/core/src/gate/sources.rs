@@ -167,15 +167,16 @@ impl Sources {
     /// Sorts the watermarked pads into those that keep up and those that do not; tells how many
     /// have just fallen too far behind.
     pub(super) fn weigh(&mut self, config: &Config, media: &Media) -> u64 {
+        let Some(first) = media.first else { return 0 };
         let mut fallen = 0;
         for pad in self
             .pads
             .values_mut()
             .filter(|pad| pad.watermarked && !pad.eos)
         {
-            let since = *pad.since.get_or_insert(media.first.unwrap_or(Nanos::MIN));
+            let since = *pad.since.get_or_insert(first);
             let lag = media.newest.saturating_sub(pad.watermark.max(since));
-            let lagging = media.first.is_some() && lag > config.max_signal_lag;
+            let lagging = lag > config.max_signal_lag;
             fallen += u64::from(lagging && !pad.lagging);
             pad.lagging = lagging;
         }

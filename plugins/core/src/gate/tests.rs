@@ -56,3 +56,28 @@ fn one_trigger_records_from_the_sync_point_before_its_pre_roll() {
     assert_eq!(units.last(), Some(&(20 * SECOND - 40 * MILLISECOND)));
     assert_eq!(gate.stats().held_buffers, 0);
 }
+
+#[test]
+fn a_pad_that_joins_before_any_media_does_not_lag() {
+    let mut gate = Gate::new(config());
+    let pad = PadId(0);
+    gate.add_pad(pad);
+    gate.set_watermarked(pad, true);
+    for unit in frames(-10, 15, 2) {
+        gate.push(REFERENCE, unit);
+    }
+    assert_eq!(gate.stats().forced, 0);
+    assert_eq!(
+        gate.stats().held_buffers,
+        625,
+        "nothing is known, so nothing goes"
+    );
+    for unit in frames(15, 21, 2) {
+        gate.push(REFERENCE, unit);
+    }
+    assert_eq!(
+        gate.stats().forced,
+        1,
+        "30 s without a word is too far behind"
+    );
+}

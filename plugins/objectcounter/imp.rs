@@ -1,0 +1,377 @@
+//! The element: its settings, what it makes of frames and of what comes with them. How signals
+//! leave stands in `signals`, the pads themselves in `pads`; what counts is evr-core's decision.
+
+use std::sync::{LazyLock, Mutex, MutexGuard};
+
+use evr_core::{
+    counter::{Config, Counter, Labels, LabelsError},
+    signal::Signal,
+};
+use glib::Properties;
+use gst::{prelude::*, subclass::prelude::*};
+
+use super::pads;
+use crate::bridge::{detection, model::Model, signal, time::running_time};
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "objectcounter",
+        gst::DebugColorFlags::empty(),
+        Some("From detections to signals"),
+    )
+});
+
+/// What the user asks for. Read anew with each frame, so that a change in PLAYING counts from the
+/// next frame on.
+#[derive(Debug, Clone, PartialEq)]
+struct Settings {
+    labels: Option<String>,
+    min_confidence: f64,
+    min_count: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            labels: None,
+            // What the detector lets through counts.
+            min_confidence: 0.0,
+            min_count: 1,
+        }
+    }
+}
+
+impl TryFrom<&Settings> for Config {
+    type Error = LabelsError;
+
+    fn try_from(settings: &Settings) -> Result<Self, LabelsError> {
+        Ok(Self {
+            labels: Labels::parse(settings.labels.as_deref().unwrap_or_default())?,
+            min_confidence: settings.min_confidence,
+            min_count: settings.min_count,
+        })
+    }
+}
+
+/// What runs.
+#[derive(Default)]
+pub(super) struct State {
+    counter: Counter,
+    /// The settings that were last read, whether they hold or were refused.
+    read: Settings,
+    /// The detector that stands upstream, once it has told its name.
+    model: Option<Model>,
+    /// The model cannot find what is asked for: no frame passes any more.
+    refused: bool,
+    /// Width and height of the frames, in pixels.
+    size: (u32, u32),
+    segment: gst::Segment,
+    /// Upstream's `stream-start` and `segment`, for signal pads that are requested later.
+    pub(super) stream_event: Option<gst::Event>,
+    pub(super) segment_event: Option<gst::Event>,
+    pub(super) signal_pads: Vec<gst::Pad>,
+    observed: u64,
+    signals: u64,
+}
+
+impl State {
+    /// Takes over changed settings, as far as they hold; else the old ones stay.
+    fn configure(&mut self, settings: &Settings) -> Result<(), LabelsError> {
+        if self.read == *settings {
+            return Ok(());
+        }
+        self.read.clone_from(settings);
+        let config = Config::try_from(settings)?;
+        if let Some(model) = &self.model {
+            config.labels.check(&model.name, &model.labels)?;
+        }
+        self.counter.configure(config);
+        Ok(())
+    }
+
+    /// The signals that a frame raises; `None` where it was not inferred or counted before.
+    fn observe(&mut self, buffer: &gst::BufferRef) -> Option<Vec<Signal>> {
+        let observation = match detection::read(buffer, self.size) {
+            Some(observation) => observation,
+            // Our detectors mark each frame that they inferred.
+            None if self.model.is_some() => return None,
+            // Others mark only what they found.
+            None => Default::default(),
+        };
+        let media_time = running_time(&self.segment, buffer.pts());
+        let signals = self.counter.observe(media_time, &observation)?;
+        self.observed += 1;
+        self.signals += signals.len() as u64;
+        Some(signals)
+    }
+}
+
+#[derive(Properties)]
+#[properties(wrapper_type = super::ObjectCounter)]
+pub(crate) struct ObjectCounter {
+    #[property(
+        name = "labels", nick = "Labels",
+        blurb = "The labels that count, separated by commas, each with its own least confidence or without, such as person,truck:0.6 (nothing = all); a wrong change while playing is warned of and the old labels stay",
+        get, set, nullable, type = Option<String>, member = labels, mutable_playing
+    )]
+    #[property(
+        name = "min-confidence", nick = "Minimum confidence",
+        blurb = "The confidence from which on an object counts, from 0 to 1, where its label has none of its own",
+        get, set, type = f64, member = min_confidence, minimum = 0.0, maximum = 1.0,
+        default = Settings::default().min_confidence, mutable_playing
+    )]
+    #[property(
+        name = "min-count", nick = "Minimum count",
+        blurb = "How many objects that count make a frame raise a signal",
+        get, set, type = u32, member = min_count, minimum = 1,
+        default = Settings::default().min_count, mutable_playing
+    )]
+    settings: Mutex<Settings>,
+    #[property(
+        name = "observed", nick = "Observed",
+        blurb = "How many frames were decided on since the element started; neither frames that were not inferred nor duplicates",
+        get = |this: &Self| this.lock().observed, type = u64
+    )]
+    #[property(
+        name = "signals", nick = "Signals",
+        blurb = "How many signals were raised since the element started",
+        get = |this: &Self| this.lock().signals, type = u64
+    )]
+    state: Mutex<State>,
+    pub(super) sinkpad: gst::Pad,
+    pub(super) srcpad: gst::Pad,
+}
+
+impl ObjectCounter {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics under this lock")
+    }
+
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings
+            .lock()
+            .expect("no thread panics under this lock")
+    }
+
+    fn fail(&self, err: &LabelsError) {
+        let name = self.obj().name();
+        gst::element_imp_error!(self, gst::LibraryError::Settings, ("{name}: {err}"));
+    }
+
+    /// The settings as they are now, or the old ones with a warning.
+    fn configure(&self) {
+        let configured = self.lock().configure(&self.settings());
+        if let Err(err) = configured {
+            let name = self.obj().name();
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("{name}: {err}; what counted before still counts")
+            );
+        }
+    }
+
+    pub(super) fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.configure();
+        let (seen, pads) = {
+            let mut state = self.lock();
+            if state.refused {
+                return Err(gst::FlowError::Error);
+            }
+            (state.observe(&buffer), state.signal_pads.clone())
+        };
+        if let Some(signals) = seen {
+            gst::log!(
+                CAT,
+                imp = self,
+                "{} signals at {:?}",
+                signals.len(),
+                buffer.pts()
+            );
+            self.tell(&pads, &signals, buffer.pts())?;
+        }
+        let video = self.srcpad.push(buffer);
+        Self::combine(video, &pads)
+    }
+
+    pub(super) fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::StreamStart(_) => {
+                let pads = {
+                    let mut state = self.lock();
+                    state.counter.flush();
+                    state.stream_event = Some(event.clone());
+                    state.signal_pads.clone()
+                };
+                for pad in &pads {
+                    pad.push_event(self.signal_stream(pad, &event));
+                    pad.push_event(gst::event::Caps::new(&signal::watermarked_caps()));
+                }
+            }
+            gst::EventView::Caps(caps) => {
+                let size = caps.caps().structure(0).and_then(size);
+                let Some(size) = size else {
+                    gst::error!(CAT, imp = self, "No width and height in {:?}", caps.caps());
+                    return false;
+                };
+                self.lock().size = size;
+            }
+            gst::EventView::Segment(segment) => {
+                let pads = {
+                    let mut state = self.lock();
+                    state.segment = segment.segment().clone();
+                    state.segment_event = Some(event.clone());
+                    state.signal_pads.clone()
+                };
+                Self::spread(&pads, &event);
+            }
+            gst::EventView::FlushStop(_) => {
+                let pads = {
+                    let mut state = self.lock();
+                    state.counter.flush();
+                    state.signal_pads.clone()
+                };
+                Self::spread(&pads, &event);
+            }
+            // Where there is no video there is no signal either: its gaps are ours.
+            gst::EventView::Gap(_)
+            | gst::EventView::Eos(_)
+            | gst::EventView::SegmentDone(_)
+            | gst::EventView::FlushStart(_) => {
+                let pads = self.lock().signal_pads.clone();
+                Self::spread(&pads, &event);
+            }
+            _ => {
+                // Accepted all the same: refused, it would come and fail again with each frame.
+                if let Some(model) = Model::from_event(&event)
+                    && let Err(err) = self.meet(model)
+                {
+                    self.fail(&err);
+                }
+            }
+        }
+        gst::Pad::event_default(pad, Some(&*self.obj()), event)
+    }
+
+    /// A detector tells what it can find: is that what is asked for?
+    fn meet(&self, model: Model) -> Result<(), LabelsError> {
+        self.configure();
+        let mut state = self.lock();
+        let labels = &state.counter.config().labels;
+        let checked = labels.check(&model.name, &model.labels);
+        state.refused = checked.is_err();
+        state.model = Some(model);
+        checked
+    }
+
+    /// Begins anew with the settings as they are, if they can be read.
+    fn start(&self) -> Result<(), gst::StateChangeError> {
+        let settings = self.settings().clone();
+        let config = Config::try_from(&settings).map_err(|err| {
+            self.fail(&err);
+            gst::StateChangeError
+        })?;
+        let mut state = self.lock();
+        *state = State {
+            counter: Counter::new(config),
+            read: settings,
+            signal_pads: std::mem::take(&mut state.signal_pads),
+            ..State::default()
+        };
+        Ok(())
+    }
+
+    /// A pad that is requested from now on belongs to no stream.
+    fn stop(&self) {
+        let mut state = self.lock();
+        (state.stream_event, state.segment_event) = (None, None);
+    }
+}
+
+fn size(caps: &gst::StructureRef) -> Option<(u32, u32)> {
+    let side = |name| u32::try_from(caps.get::<i32>(name).ok()?).ok();
+    Some((side("width")?, side("height")?))
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for ObjectCounter {
+    const NAME: &'static str = "GstEvrObjectCounter";
+    type Type = super::ObjectCounter;
+    type ParentType = gst::Element;
+
+    fn with_class(class: &Self::Class) -> Self {
+        let template = |name| {
+            class
+                .pad_template(name)
+                .expect("the class has a template of this name")
+        };
+        let (sinkpad, srcpad) = pads::video(&template("sink"), &template("src"));
+        Self {
+            settings: Mutex::default(),
+            state: Mutex::default(),
+            sinkpad,
+            srcpad,
+        }
+    }
+}
+
+#[glib::derived_properties]
+impl ObjectImpl for ObjectCounter {
+    fn constructed(&self) {
+        self.parent_constructed();
+        for pad in [&self.sinkpad, &self.srcpad] {
+            self.obj()
+                .add_pad(pad)
+                .expect("a new element has no pad of this name");
+        }
+    }
+}
+
+impl GstObjectImpl for ObjectCounter {}
+
+impl ElementImpl for ObjectCounter {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Object counter",
+                "Filter/Analyzer/Video",
+                "Counts the objects that a detector found and raises a signal, with its reason, \
+                 for each frame that holds enough of them",
+                env!("CARGO_PKG_NAME"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(pads::templates);
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::ReadyToPaused {
+            self.start()?;
+        }
+        let success = self.parent_change_state(transition)?;
+        if transition == gst::StateChange::PausedToReady {
+            self.stop();
+        }
+        Ok(success)
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        self.add_signal_pad(template, name)
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        self.remove_signal_pad(pad);
+    }
+}

@@ -1,0 +1,62 @@
+//! What several test files need: GStreamer with the plugin, and pipelines run to their end.
+#![allow(dead_code, reason = "each test file uses its own share")]
+
+use std::sync::Once;
+
+use gst::prelude::*;
+
+/// How long anything may take before it counts as stuck.
+pub const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
+
+/// GStreamer with the plugin as just built.
+pub fn init() {
+    static INIT: Once = Once::new();
+    INIT.call_once(|| {
+        gst::init().expect("GStreamer is installed");
+        gstevr::plugin_register_static().expect("the plugin registers");
+    });
+}
+
+/// A pipeline from a launch line.
+pub fn launch(line: &str) -> gst::Pipeline {
+    init();
+    let parsed = gst::parse::launch(line).unwrap_or_else(|err| panic!("{line}: {err}"));
+    parsed
+        .downcast()
+        .expect("a launch line of several elements is a pipeline")
+}
+
+/// Waits for EOS; the text of an ERROR message, or of a time-out, otherwise.
+pub fn wait_for_eos(pipeline: &gst::Pipeline) -> Result<(), String> {
+    let bus = pipeline.bus().expect("a pipeline has a bus");
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+    match bus.timed_pop_filtered(PATIENCE, &kinds) {
+        Some(message) => match message.view() {
+            gst::MessageView::Error(err) => Err(err.error().to_string()),
+            _ => Ok(()),
+        },
+        None => Err("neither EOS nor an error came in time".into()),
+    }
+}
+
+/// Plays to EOS and takes the pipeline down.
+pub fn play(pipeline: &gst::Pipeline) -> Result<(), String> {
+    let started = pipeline.set_state(gst::State::Playing);
+    let ended = match started {
+        Ok(_) => wait_for_eos(pipeline),
+        Err(_) => Err(first_error(pipeline).unwrap_or_else(|| "no error message".into())),
+    };
+    pipeline
+        .set_state(gst::State::Null)
+        .expect("a pipeline can always be taken down");
+    ended
+}
+
+/// The text of the first ERROR message that waits on the bus.
+pub fn first_error(pipeline: &gst::Pipeline) -> Option<String> {
+    let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+    match message.view() {
+        gst::MessageView::Error(err) => Some(err.error().to_string()),
+        _ => None,
+    }
+}

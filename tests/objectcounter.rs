@@ -1,0 +1,529 @@
+//! `objectcounter` from outside: frames with observations go in, frames and signals come out.
+
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+use serde_json::Value;
+
+const FRAME: u64 = 40_000_000;
+
+fn init() {
+    gst::init().expect("GStreamer is installed");
+    gstevr::plugin_register_static().expect("the plugin registers");
+}
+
+/// The element between pads that write down, in one common order, all that comes out.
+struct Rig {
+    element: gst::Element,
+    input: gst::Pad,
+    bus: gst::Bus,
+    log: Arc<Mutex<Vec<String>>>,
+    taps: Vec<gst::Pad>,
+}
+
+impl Rig {
+    /// Starts the element `labels=… …` with a tap on each of `pads`.
+    fn new(properties: &str, pads: &[&str]) -> Self {
+        let mut rig = Self::stopped(properties, pads);
+        rig.start();
+        rig
+    }
+
+    fn stopped(properties: &str, pads: &[&str]) -> Self {
+        init();
+        let element = gst::parse::launch(&format!("objectcounter name=count {properties}"))
+            .expect("the properties are right");
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        let input = gst::Pad::builder(gst::PadDirection::Src).build();
+        let sink = element.static_pad("sink").expect("always there");
+        input.link(&sink).expect("video links");
+        let mut rig = Self {
+            element,
+            input,
+            bus,
+            log: Arc::default(),
+            taps: Vec::new(),
+        };
+        for name in pads {
+            rig.tap(name, Ok(gst::FlowSuccess::Ok));
+        }
+        rig
+    }
+
+    /// Writes down what comes out of a pad, and answers buffers with `flow`.
+    fn tap(&mut self, name: &str, flow: Result<gst::FlowSuccess, gst::FlowError>) -> gst::Pad {
+        let pad = self
+            .element
+            .static_pad(name)
+            .or_else(|| self.element.request_pad_simple(name))
+            .expect("there is such a pad");
+        let (log, events, prefix) = (self.log.clone(), self.log.clone(), pad.name());
+        let event_prefix = prefix.clone();
+        let tap = gst::Pad::builder(gst::PadDirection::Sink)
+            .chain_function(move |_, _, buffer| {
+                log.lock()
+                    .expect("no test panics here")
+                    .push(format!("{prefix} {}", describe_buffer(&buffer)));
+                flow
+            })
+            .event_function(move |_, _, event| {
+                events
+                    .lock()
+                    .expect("no test panics here")
+                    .push(format!("{event_prefix} {}", describe_event(&event)));
+                true
+            })
+            .build();
+        tap.set_active(true).expect("a new pad activates");
+        pad.link(&tap).expect("the tap takes any caps");
+        self.taps.push(tap);
+        pad
+    }
+
+    fn start(&mut self) {
+        self.element
+            .set_state(gst::State::Playing)
+            .expect("the element starts");
+        self.input.set_active(true).expect("a new pad activates");
+        self.event(gst::event::StreamStart::new("video"));
+        let caps = "video/x-raw,format=I420,width=640,height=480,framerate=25/1";
+        let caps = caps.parse::<gst::Caps>().expect("right caps");
+        self.event(gst::event::Caps::new(&caps));
+        let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        segment.set_start(gst::ClockTime::from_seconds(1));
+        self.event(gst::event::Segment::new(&segment));
+    }
+
+    fn event(&self, event: gst::Event) -> bool {
+        self.input.push_event(event)
+    }
+
+    /// Pushes the n-th frame with what a detector found in it: labels and confidences.
+    fn frame(&self, n: u64, found: Option<&[(&str, f64)]>) -> Result<(), gst::FlowError> {
+        self.push(frame(n, n, found))
+    }
+
+    fn push(&self, buffer: gst::Buffer) -> Result<(), gst::FlowError> {
+        self.input.push(buffer).map(|_| ())
+    }
+
+    /// What has come out since the last time.
+    fn log(&self) -> Vec<String> {
+        std::mem::take(&mut *self.log.lock().expect("no test panics here"))
+    }
+
+    /// The sentence of the next message of a kind.
+    fn said(&self, kind: gst::MessageType) -> Option<String> {
+        let message = self.bus.pop_filtered(&[kind])?;
+        match message.view() {
+            gst::MessageView::Error(err) => Some(err.error().message().to_owned()),
+            gst::MessageView::Warning(warning) => Some(warning.error().message().to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        let _ = self.input.set_active(false);
+        let _ = self.element.set_state(gst::State::Null);
+    }
+}
+
+/// The n-th frame; its segment starts at 1 s, so its running time is n times 40 ms.
+fn frame(n: u64, seq: u64, found: Option<&[(&str, f64)]>) -> gst::Buffer {
+    let mut buffer = gst::Buffer::new();
+    let frame = buffer.get_mut().expect("a new buffer has one owner");
+    frame.set_pts(gst::ClockTime::from_nseconds(1_000_000_000 + n * FRAME));
+    let Some(found) = found else { return buffer };
+    let mut meta = gst::meta::CustomMeta::add(frame, "GstEvrObservationMeta")
+        .expect("the plugin registers the meta");
+    let fields = meta.mut_structure();
+    fields.set("seq", seq);
+    fields.set("model", "test");
+    fields.set("count", found.len() as u32);
+    for &(label, confidence) in found {
+        region(frame, label, confidence);
+    }
+    buffer
+}
+
+fn region(frame: &mut gst::BufferRef, label: &str, confidence: f64) {
+    let mut region = gst_video::VideoRegionOfInterestMeta::add(frame, label, (160, 120, 320, 240));
+    region.add_param(
+        gst::Structure::builder("detection")
+            .field("confidence", confidence)
+            .field("label_id", 0)
+            .build(),
+    );
+}
+
+fn model(labels: &[&str]) -> gst::Event {
+    gst::event::CustomDownstreamSticky::new(
+        gst::Structure::builder("evr-model")
+            .field("model", "test")
+            .field("labels", gst::Array::new(labels))
+            .build(),
+    )
+}
+
+fn number(pts: Option<gst::ClockTime>) -> u64 {
+    let pts = pts.expect("every test buffer has one");
+    (pts.nseconds() - 1_000_000_000) / FRAME
+}
+
+fn describe_buffer(buffer: &gst::Buffer) -> String {
+    let n = number(buffer.pts());
+    let map = buffer.map_readable().expect("ordinary memory");
+    match std::str::from_utf8(&map).expect("text or nothing") {
+        "" => format!("frame {n}"),
+        text => {
+            let line = text.strip_suffix('\n').expect("whole lines");
+            let signal: Value = serde_json::from_str(line).expect("one line of JSON");
+            format!("{n} {}", summary(&signal))
+        }
+    }
+}
+
+fn summary(signal: &Value) -> String {
+    let [action, label] = ["action", "label"].map(|name| signal[name].as_str());
+    format!(
+        "{} {} {} at {}",
+        action.expect("a string"),
+        signal["count"],
+        label.expect("a string"),
+        signal["media_time"]
+    )
+}
+
+fn describe_event(event: &gst::Event) -> String {
+    match event.view() {
+        gst::EventView::Gap(gap) => format!("gap {}", number(Some(gap.get().0))),
+        gst::EventView::Caps(caps) => caps.caps().to_string(),
+        gst::EventView::StreamStart(start) => {
+            let id = start.stream_id();
+            format!("stream-start {}", id.rsplit('/').next().unwrap_or_default())
+        }
+        _ => match event.structure().filter(|fields| fields.has_field("json")) {
+            Some(fields) => {
+                let json: String = fields.get("json").expect("a string");
+                let signal = serde_json::from_str(&json).expect("JSON");
+                format!("{} {}", fields.name(), summary(&signal))
+            }
+            None => event.type_().name().to_string(),
+        },
+    }
+}
+
+const ONE: Option<&[(&str, f64)]> = Some(&[("person", 0.9)]);
+const NONE: Option<&[(&str, f64)]> = Some(&[]);
+
+#[test]
+fn each_observed_frame_gives_one_decision_before_it_goes_downstream() {
+    let rig = Rig::new("labels=person", &["src", "signal"]);
+    rig.event(model(&["person"]));
+    rig.log();
+    for (n, found) in [NONE, ONE, None, Some(&[("dog", 0.9)]), ONE]
+        .into_iter()
+        .enumerate()
+    {
+        rig.frame(n as u64, found).expect("frames pass");
+    }
+    assert_eq!(
+        rig.log(),
+        [
+            "signal gap 0",
+            "src frame 0",
+            "signal 1 trigger 1 \"person\" at 40000000",
+            "src frame 1",
+            "src frame 2",
+            "signal gap 3",
+            "src frame 3",
+            "signal 4 trigger 1 \"person\" at 160000000",
+            "src frame 4",
+        ]
+        .map(|line| line.replace('"', ""))
+    );
+    assert_eq!(rig.element.property::<u64>("observed"), 4);
+    assert_eq!(rig.element.property::<u64>("signals"), 2);
+}
+
+#[test]
+fn a_signal_is_one_line_of_json_that_says_why() {
+    let rig = Rig::new("", &["src"]);
+    let mut harness = gst_check::Harness::with_element(&rig.element, None, Some("signal"));
+    rig.frame(1, ONE).expect("frames pass");
+    let buffer = harness.pull().expect("a signal");
+    let map = buffer.map_readable().expect("ordinary memory");
+    assert_eq!(
+        std::str::from_utf8(&map).expect("text"),
+        concat!(
+            r#"{"action":"trigger","media_time":40000000,"label":"person","count":1,"#,
+            r#""model":"test","objects":[{"label":"person","confidence":0.9,"#,
+            r#""box":{"l":0.25,"t":0.25,"w":0.5,"h":0.5}}]}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn a_signal_pad_opens_its_own_stream_and_shares_the_videos_segment_flushes_and_end() {
+    let rig = Rig::new("", &["signal"]);
+    rig.event(gst::event::FlushStart::new());
+    rig.event(gst::event::FlushStop::new(true));
+    rig.event(gst::event::Eos::new());
+    assert_eq!(
+        rig.log(),
+        [
+            "signal stream-start signal",
+            "signal application/x-json, watermark=(boolean)true",
+            "signal segment",
+            "signal flush-start",
+            "signal flush-stop",
+            "signal eos",
+        ]
+    );
+}
+
+#[test]
+fn a_pad_requested_while_the_stream_runs_learns_what_the_others_were_told() {
+    let mut rig = Rig::new("", &["src"]);
+    rig.frame(0, NONE).expect("frames pass");
+    rig.tap("signal_%u", Ok(gst::FlowSuccess::Ok));
+    rig.log();
+    rig.frame(1, ONE).expect("frames pass");
+    assert_eq!(
+        rig.log(),
+        [
+            "signal_0 stream-start signal_0",
+            "signal_0 application/x-json, watermark=(boolean)true",
+            "signal_0 segment",
+            "signal_0 1 trigger 1 person at 40000000",
+            "src frame 1",
+        ]
+    );
+}
+
+#[test]
+fn with_no_signal_pad_the_signal_goes_in_band_before_its_frame() {
+    let rig = Rig::new("", &["src"]);
+    rig.log();
+    rig.frame(0, NONE).expect("frames pass");
+    rig.frame(1, ONE).expect("frames pass");
+    assert_eq!(
+        rig.log(),
+        [
+            "src frame 0",
+            "src evr-signal trigger 1 person at 40000000",
+            "src frame 1",
+        ]
+    );
+}
+
+#[test]
+fn a_duplicated_frame_counts_once() {
+    let rig = Rig::new("", &["signal"]);
+    rig.log();
+    for n in 0..3 {
+        rig.push(frame(n, 7, ONE)).expect("frames pass");
+    }
+    assert_eq!(rig.log(), ["signal 0 trigger 1 person at 0"]);
+    assert_eq!(rig.element.property::<u64>("observed"), 1);
+}
+
+#[test]
+fn frames_of_a_foreign_detector_count_with_and_without_finds() {
+    let rig = Rig::new("labels=car", &["signal"]);
+    rig.log();
+    let mut found = frame(1, 0, None);
+    region(found.make_mut(), "car", 0.5);
+    rig.frame(0, None).expect("frames pass");
+    rig.push(found).expect("frames pass");
+    assert_eq!(
+        rig.log(),
+        ["signal gap 0", "signal 1 trigger 1 car at 40000000"]
+    );
+}
+
+#[test]
+fn thresholds_are_at_least_and_change_while_playing() {
+    let rig = Rig::new(
+        "labels=person,truck:0.6 min-confidence=0.5 min-count=2",
+        &["signal"],
+    );
+    rig.log();
+    let both = Some(&[("person", 0.5), ("truck", 0.6)][..]);
+    let less = Some(&[("person", 0.5), ("truck", 0.59)][..]);
+    rig.frame(0, both).expect("frames pass");
+    rig.frame(1, less).expect("frames pass");
+    rig.element.set_property("labels", "truck:0.59");
+    rig.element.set_property("min-count", 1u32);
+    rig.frame(2, less).expect("frames pass");
+    assert_eq!(
+        rig.log(),
+        [
+            "signal 0 trigger 2 truck at 0",
+            "signal gap 1",
+            "signal 2 trigger 1 truck at 80000000",
+        ]
+    );
+}
+
+#[test]
+fn wrong_labels_do_not_start() {
+    let rig = Rig::stopped("labels=person:1.5", &["src"]);
+    assert!(rig.element.set_state(gst::State::Paused).is_err());
+    assert_eq!(
+        rig.said(gst::MessageType::Error).as_deref(),
+        Some("count: labels gives \"person\" the confidence \"1.5\": give a number from 0 to 1")
+    );
+}
+
+#[test]
+fn a_label_that_the_model_cannot_find_is_an_error() {
+    let rig = Rig::new("labels=Persn", &["src", "signal"]);
+    rig.event(model(&["car", "person"]));
+    assert_eq!(
+        rig.said(gst::MessageType::Error).as_deref(),
+        Some("count: labels names \"Persn\", which the model test cannot find: use person, car")
+    );
+    assert_eq!(rig.frame(0, ONE), Err(gst::FlowError::Error));
+    assert_eq!(rig.said(gst::MessageType::Error), None);
+}
+
+#[test]
+fn wrong_labels_while_playing_are_warned_of_once_and_the_old_ones_stay() {
+    let rig = Rig::new("labels=person", &["signal"]);
+    rig.event(model(&["car", "person"]));
+    rig.log();
+    for (n, wrong) in ["person,,", "lorry"].into_iter().enumerate() {
+        rig.element.set_property("labels", wrong);
+        rig.frame(2 * n as u64, ONE).expect("frames pass");
+        rig.frame(2 * n as u64 + 1, NONE).expect("frames pass");
+        let said = rig.said(gst::MessageType::Warning).expect("a warning");
+        assert!(said.contains(wrong) && said.ends_with("what counted before still counts"));
+        assert_eq!(rig.said(gst::MessageType::Warning), None);
+    }
+    assert_eq!(
+        rig.log(),
+        [
+            "signal 0 trigger 1 person at 0",
+            "signal gap 1",
+            "signal 2 trigger 1 person at 80000000",
+            "signal gap 3",
+        ]
+    );
+}
+
+#[test]
+fn a_consumer_of_signals_that_has_enough_never_stops_the_video() {
+    for enough in [
+        gst::FlowError::Eos,
+        gst::FlowError::Flushing,
+        gst::FlowError::NotLinked,
+    ] {
+        let mut rig = Rig::stopped("", &["src"]);
+        rig.tap("signal", Err(enough));
+        rig.start();
+        for n in 0..3 {
+            assert_eq!(rig.frame(n, ONE), Ok(()), "{enough:?}");
+        }
+        assert!(rig.log().contains(&"src frame 2".to_owned()));
+    }
+}
+
+#[test]
+fn a_consumer_of_signals_that_fails_stops_the_video() {
+    let mut rig = Rig::stopped("", &["src"]);
+    rig.tap("signal", Err(gst::FlowError::Error));
+    rig.start();
+    assert_eq!(rig.frame(0, ONE), Err(gst::FlowError::Error));
+}
+
+#[test]
+fn signals_alone_keep_the_stream_going() {
+    let rig = Rig::new("", &["signal"]);
+    for (n, found) in [NONE, ONE, NONE].into_iter().enumerate() {
+        assert_eq!(rig.frame(n as u64, found), Ok(()));
+    }
+    let nobody = Rig::new("", &[]);
+    assert_eq!(nobody.frame(0, NONE), Err(gst::FlowError::NotLinked));
+}
+
+#[test]
+fn a_caps_query_shows_the_watermark_through_queue_and_tee_before_data_flows() {
+    init();
+    let pipeline = gst::parse::launch(
+        "videotestsrc ! objectcounter name=count ! fakesink \
+         count.signal ! queue ! tee name=t  t. ! fakesink name=end",
+    )
+    .expect("the line links")
+    .downcast::<gst::Pipeline>()
+    .expect("a pipeline");
+    let end = pipeline.by_name("end").expect("it is in the line");
+    let pad = end.static_pad("sink").expect("a sink has one");
+    assert_eq!(
+        pad.peer_query_caps(None).to_string(),
+        "application/x-json, watermark=(boolean)true"
+    );
+}
+
+#[test]
+fn the_documented_line_links_and_both_kinds_of_signal_pads_can_be_had() {
+    init();
+    for line in [
+        "videotestsrc ! objectcounter name=c ! fakesink c.signal ! fakesink",
+        "videotestsrc ! objectcounter name=c ! fakesink c.signal_0 ! fakesink c.signal_1 ! fakesink",
+        "videotestsrc ! objectcounter name=c ! videoscale ! video/x-raw,width=32 ! fakesink \
+         c.signal ! fakesink c.signal_%u ! fakesink",
+    ] {
+        gst::parse::launch(line).expect(line);
+    }
+}
+
+#[test]
+fn a_released_signal_pad_can_be_had_again() {
+    let rig = Rig::new("", &[]);
+    let pad = rig.element.request_pad_simple("signal").expect("free");
+    assert_eq!(rig.element.request_pad_simple("signal"), None);
+    rig.element.release_request_pad(&pad);
+    assert!(rig.element.request_pad_simple("signal").is_some());
+}
+
+#[test]
+fn a_whole_pipeline_runs_to_its_end_with_a_signal_for_every_frame() {
+    init();
+    let pipeline = gst::parse::launch(
+        "videotestsrc num-buffers=10 ! video/x-raw,width=64,height=48 ! \
+         identity name=detector ! objectcounter name=count ! fakesink \
+         count.signal ! queue ! fakesink name=signals signal-handoffs=true",
+    )
+    .expect("the line links")
+    .downcast::<gst::Pipeline>()
+    .expect("a pipeline");
+    let detector = pipeline.by_name("detector").expect("it is in the line");
+    let pad = detector.static_pad("src").expect("identity has one");
+    pad.add_probe(gst::PadProbeType::BUFFER, |_, info| {
+        if let Some(buffer) = info.buffer_mut() {
+            region(buffer.make_mut(), "person", 0.9);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let heard = Arc::new(Mutex::new(0));
+    let counted = heard.clone();
+    let signals = pipeline.by_name("signals").expect("it is in the line");
+    signals.connect("handoff", false, move |_| {
+        *counted.lock().expect("no test panics here") += 1;
+        None
+    });
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let bus = pipeline.bus().expect("a pipeline has one");
+    let end = bus.timed_pop_filtered(
+        gst::ClockTime::from_seconds(20),
+        &[gst::MessageType::Eos, gst::MessageType::Error],
+    );
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    assert_eq!(end.map(|end| end.type_()), Some(gst::MessageType::Eos));
+    assert_eq!(*heard.lock().expect("no test panics here"), 10);
+}

@@ -1,0 +1,492 @@
+//! The gate as an element: what it lets through, what it says, and that it never gets stuck.
+
+mod common;
+
+use std::{
+    ffi::c_void,
+    sync::{Arc, Mutex},
+};
+
+use gst::prelude::*;
+
+use common::{PATIENCE, first_error, init, launch, play, wait_for_eos};
+
+const FRAME: u64 = 40_000_000;
+const SECOND: i64 = 1_000_000_000;
+
+/// What came out of the gate, in order.
+#[derive(Debug, Clone, PartialEq)]
+enum Seen {
+    Buffer {
+        pts: u64,
+        memory: *const c_void,
+    },
+    Open {
+        id: u64,
+        sync_point: i64,
+        end: i64,
+    },
+    Close {
+        id: u64,
+        end: i64,
+        cause: String,
+        signals: String,
+    },
+}
+
+// The pointer is only ever compared.
+#[allow(unsafe_code, reason = "tests compare where memory lies across threads")]
+unsafe impl Send for Seen {}
+
+/// A gate between an appsrc and a sink, and everything that leaves it.
+struct Bench {
+    pipeline: gst::Pipeline,
+    gate: gst::Element,
+    media: gst::Element,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+fn pts_of(buffer: &gst::BufferRef) -> u64 {
+    buffer.pts().map_or(u64::MAX, gst::ClockTime::nseconds)
+}
+
+fn address(buffer: &gst::BufferRef) -> *const c_void {
+    let map = buffer.map_readable().expect("test buffers can be read");
+    map.as_ptr().cast()
+}
+
+/// Pushes into an appsrc.
+fn feed(source: &gst::Element, buffer: &gst::Buffer) {
+    let flow = source.emit_by_name::<gst::FlowReturn>("push-buffer", &[buffer]);
+    assert_eq!(flow, gst::FlowReturn::Ok);
+}
+
+/// Ends an appsrc's stream.
+fn end(source: &gst::Element) {
+    let flow = source.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    assert_eq!(flow, gst::FlowReturn::Ok);
+}
+
+fn boundary(fields: &gst::StructureRef) -> Option<Seen> {
+    if fields.name() != "evr-recording" {
+        return None;
+    }
+    let time = |name: &str| {
+        fields
+            .get::<i64>(name)
+            .expect("boundaries carry their times")
+    };
+    let id = fields.get("id").expect("boundaries carry their id");
+    Some(match fields.get::<&str>("phase") {
+        Ok("open") => Seen::Open {
+            id,
+            sync_point: time("sync-point"),
+            end: time("end"),
+        },
+        _ => Seen::Close {
+            id,
+            end: time("end"),
+            cause: fields.get("cause").expect("boundaries carry their cause"),
+            signals: fields
+                .get("signals")
+                .expect("boundaries carry their signals"),
+        },
+    })
+}
+
+impl Bench {
+    /// `gate` are properties and links in launch syntax; more branches may follow it.
+    fn new(gate: &str, more: &str) -> Self {
+        let pipeline = launch(&format!(
+            "appsrc name=media format=time caps=video/x-h264,stream-format=avc,alignment=au \
+             ! signalgate name=gate {gate} ! fakesink name=sink sync=false async=false {more}"
+        ));
+        let element = |name: &str| pipeline.by_name(name).expect("named in the line");
+        let (gate, media) = (element("gate"), element("media"));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&seen);
+        let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        let src = gate.static_pad("src").expect("always there");
+        src.add_probe(kinds, move |_, info| {
+            let found = match &info.data {
+                Some(gst::PadProbeData::Buffer(buffer)) => Some(Seen::Buffer {
+                    pts: pts_of(buffer),
+                    memory: address(buffer),
+                }),
+                Some(gst::PadProbeData::Event(event)) => event.structure().and_then(boundary),
+                _ => None,
+            };
+            into.lock()
+                .expect("no test panics under this lock")
+                .extend(found);
+            gst::PadProbeReturn::Ok
+        });
+        Self {
+            pipeline,
+            gate,
+            media,
+            seen,
+        }
+    }
+
+    fn start(self) -> Self {
+        self.pipeline
+            .set_state(gst::State::Playing)
+            .expect("the settings are right");
+        self
+    }
+
+    /// Pushes 25 frames a second of media time, a sync point every `gop` seconds.
+    fn push(&self, seconds: std::ops::Range<u64>, gop: u64) -> Vec<*const c_void> {
+        (seconds.start * 25..seconds.end * 25)
+            .map(|n| {
+                let mut buffer = gst::Buffer::from_slice(n.to_le_bytes());
+                let fields = buffer.get_mut().expect("new");
+                fields.set_pts(gst::ClockTime::from_nseconds(n * FRAME));
+                fields.set_dts(gst::ClockTime::from_nseconds(n * FRAME));
+                fields.set_duration(gst::ClockTime::from_nseconds(FRAME));
+                if n % (25 * gop) != 0 {
+                    fields.set_flags(gst::BufferFlags::DELTA_UNIT);
+                }
+                let memory = address(fields);
+                feed(&self.media, &buffer);
+                memory
+            })
+            .collect()
+    }
+
+    fn trigger(&self, json: &str) -> Option<String> {
+        self.gate.emit_by_name("trigger", &[&json])
+    }
+
+    fn end_media(&self) {
+        end(&self.media);
+    }
+
+    /// Ends the media, waits until all has come out, and tells what that was.
+    fn finish(&self) -> Vec<Seen> {
+        self.end_media();
+        self.collect()
+    }
+
+    fn collect(&self) -> Vec<Seen> {
+        wait_for_eos(&self.pipeline).expect("the stream ends");
+        self.pipeline
+            .set_state(gst::State::Null)
+            .expect("a pipeline can always be taken down");
+        std::mem::take(&mut *self.seen.lock().expect("no test panics under this lock"))
+    }
+
+    fn stat(&self, name: &str) -> u64 {
+        self.gate
+            .property::<gst::Structure>("stats")
+            .get(name)
+            .expect("a counter")
+    }
+}
+
+fn buffers(seen: &[Seen]) -> Vec<(u64, *const c_void)> {
+    let buffer = |it: &Seen| match it {
+        Seen::Buffer { pts, memory } => Some((*pts, *memory)),
+        _ => None,
+    };
+    seen.iter().filter_map(buffer).collect()
+}
+
+/// The filter tells its caps before data flows; appsrc alone tells them only with its first buffer.
+const WATERMARKED: &str = "appsrc name=signals format=time caps=application/x-json,watermark=true \
+                           ! application/x-json,watermark=true ! gate.signal";
+const QUICK: &str = "activation-signal-offset=-3000000000 minimum-activation-time=3000000000";
+
+#[test]
+fn a_recording_is_announced_in_band_before_its_first_buffer_and_after_its_last() {
+    let bench = Bench::new(QUICK, "").start();
+    let id = bench.trigger(r#"{"media_time":10000000000,"label":"door"}"#);
+    assert_eq!(id.as_deref(), Some("gate-1"));
+    let pushed = bench.push(0..20, 2);
+    let seen = bench.finish();
+
+    assert_eq!(
+        seen[0],
+        Seen::Open {
+            id: 1,
+            sync_point: 6 * SECOND,
+            end: 13 * SECOND
+        }
+    );
+    let Some(Seen::Close {
+        id: 1,
+        end,
+        cause,
+        signals,
+    }) = seen.last()
+    else {
+        panic!("the recording is closed last: {:?}", seen.last());
+    };
+    assert_eq!((*end, cause.as_str()), (13 * SECOND, "elapsed"));
+    assert!(signals.contains(r#""label":"door""#) && signals.contains(r#""id":"gate-1""#));
+
+    let through = buffers(&seen);
+    assert_eq!(through.len(), seen.len() - 2);
+    let expected: Vec<_> = (6 * 25..13 * 25)
+        .map(|n| (n as u64 * FRAME, pushed[n]))
+        .collect();
+    assert_eq!(through, expected, "the very same memory, each frame once");
+}
+
+#[test]
+fn a_shut_gate_lets_an_ordinary_sink_preroll() {
+    let pipeline = launch(
+        "videotestsrc ! video/x-raw,width=64,height=64 ! x264enc tune=zerolatency ! h264parse \
+         ! signalgate ! fakesink sync=true",
+    );
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let (reached, state, _) = pipeline.state(PATIENCE);
+    assert_eq!(
+        (reached, state),
+        (Ok(gst::StateChangeSuccess::Success), gst::State::Playing)
+    );
+    pipeline
+        .set_state(gst::State::Null)
+        .expect("a pipeline can always be taken down");
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_refused_at_the_start_with_both_values() {
+    let bench = Bench::new("activation-signal-offset=10000000000", "");
+    let started = bench.pipeline.set_state(gst::State::Paused);
+    assert!(started.is_err(), "O is not below Tmin");
+    let error = first_error(&bench.pipeline).expect("an error message");
+    assert!(
+        error.contains("gate") && error.contains("10 s") && error.contains("lower"),
+        "{error}"
+    );
+    bench
+        .pipeline
+        .set_state(gst::State::Null)
+        .expect("a pipeline can always be taken down");
+}
+
+#[test]
+fn what_is_no_signal_is_counted_and_triggers_nothing() {
+    let bench = Bench::new(QUICK, "").start();
+    for bad in [
+        "nonsense",
+        "[]",
+        r#"{"media_time":"soon"}"#,
+        r#"{"action":"open"}"#,
+    ] {
+        assert_eq!(bench.trigger(bad), None, "{bad}");
+    }
+    assert_eq!((bench.stat("rejected"), bench.stat("accepted")), (4, 0));
+    bench.push(0..2, 1);
+    assert_eq!(bench.finish(), []);
+}
+
+#[test]
+fn start_holds_the_gate_open_until_stop() {
+    let bench = Bench::new(QUICK, "").start();
+    let none: Option<String> = None;
+    bench.push(0..5, 1);
+    // Wait until the media has arrived, so that "now" is its newest time.
+    while bench.gate.property::<u64>("held-time") < 3 * SECOND as u64 {
+        std::thread::yield_now();
+    }
+    let id: Option<String> = bench
+        .gate
+        .emit_by_name("start", &[&r#"{"media_time":4000000000}"#]);
+    assert!(id.is_some());
+    bench.push(5..12, 1);
+    bench
+        .gate
+        .emit_by_name::<Option<String>>("stop", &[&r#"{"media_time":9500000000}"#]);
+    bench.gate.emit_by_name::<Option<String>>("stop", &[&none]);
+    bench.push(12..20, 1);
+    let seen = bench.finish();
+    let times = buffers(&seen);
+    assert_eq!(times.first().map(|it| it.0), Some(SECOND as u64));
+    let Some(Seen::Close { cause, .. }) = seen.last() else {
+        panic!("closed last")
+    };
+    assert_eq!(cause, "stop");
+}
+
+#[test]
+fn signals_on_pads_are_framed_by_line_and_timed_by_their_segment() {
+    let bench = Bench::new(QUICK, WATERMARKED).start();
+    let signals = bench
+        .pipeline
+        .by_name("signals")
+        .expect("named in the line");
+    bench.push(0..20, 1);
+    for (text, seconds) in [("{\"action\":\"trig", 10), ("ger\"}\n{\"n\":2}\n", 10)] {
+        let mut buffer = gst::Buffer::from_slice(text.as_bytes());
+        let pts = gst::ClockTime::from_seconds(seconds);
+        buffer.get_mut().expect("new").set_pts(pts);
+        feed(&signals, &buffer);
+    }
+    end(&signals);
+    let seen = bench.finish();
+    assert_eq!(
+        seen[0],
+        Seen::Open {
+            id: 1,
+            sync_point: 7 * SECOND,
+            end: 13 * SECOND
+        }
+    );
+    assert_eq!(buffers(&seen).len(), 6 * 25);
+}
+
+#[test]
+fn the_end_of_the_media_waits_for_the_signals_that_still_come() {
+    let bench = Bench::new(QUICK, WATERMARKED).start();
+    let signals = bench
+        .pipeline
+        .by_name("signals")
+        .expect("named in the line");
+    bench.push(0..10, 1);
+    bench.end_media();
+    let bus = bench.pipeline.bus().expect("a pipeline has a bus");
+    let eos = bus.timed_pop_filtered(gst::ClockTime::from_mseconds(200), &[gst::MessageType::Eos]);
+    assert!(eos.is_none(), "the analysis has not ended yet");
+    let mut buffer = gst::Buffer::from_slice(b"{}\n");
+    buffer
+        .get_mut()
+        .expect("new")
+        .set_pts(gst::ClockTime::from_seconds(9));
+    feed(&signals, &buffer);
+    end(&signals);
+    let seen = bench.collect();
+    assert_eq!(buffers(&seen).len(), 4 * 25);
+    let Some(Seen::Close { cause, .. }) = seen.last() else {
+        panic!("closed last")
+    };
+    assert_eq!(cause, "eos");
+}
+
+#[test]
+fn releasing_a_signal_pad_lets_the_gate_drain() {
+    let bench = Bench::new(QUICK, WATERMARKED).start();
+    bench.push(0..2, 1);
+    bench.end_media();
+    let pad = bench
+        .gate
+        .static_pad("signal")
+        .expect("requested by the line");
+    let peer = pad.peer().expect("linked by the line");
+    peer.unlink(&pad).expect("they were linked");
+    bench.gate.release_request_pad(&pad);
+    bench
+        .pipeline
+        .by_name("signals")
+        .expect("named")
+        .set_state(gst::State::Null)
+        .expect("down");
+    assert_eq!(bench.collect(), []);
+}
+
+#[test]
+fn two_signal_pads_link_in_one_launch_line() {
+    let more = "appsrc name=a caps=application/x-json ! gate.signal_0 \
+                appsrc name=b caps=application/x-json ! gate.signal_1";
+    let bench = Bench::new(QUICK, more);
+    for name in ["signal_0", "signal_1"] {
+        assert!(
+            bench
+                .gate
+                .static_pad(name)
+                .is_some_and(|pad| pad.is_linked()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_in_band_signal_goes_by_its_time() {
+    let bench = Bench::new(QUICK, "").start();
+    let signal = gst::Structure::builder("evr-signal")
+        .field("json", r#"{"media_time":8000000000}"#)
+        .build();
+    bench.push(0..6, 1);
+    bench
+        .media
+        .send_event(gst::event::CustomDownstream::new(signal));
+    bench.push(6..20, 1);
+    let seen = bench.finish();
+    assert_eq!(
+        seen[0],
+        Seen::Open {
+            id: 1,
+            sync_point: 5 * SECOND,
+            end: 11 * SECOND
+        }
+    );
+}
+
+#[test]
+fn a_flush_empties_the_gate_and_it_works_on() {
+    let bench = Bench::new(QUICK, "").start();
+    bench.push(0..5, 1);
+    while bench.gate.property::<u64>("held-bytes") == 0 {
+        std::thread::yield_now();
+    }
+    let sink = bench.gate.static_pad("sink").expect("always there");
+    // As after a seek: the events come from upstream, then media of the new position.
+    assert!(bench.media.send_event(gst::event::FlushStart::new()) || sink.is_active());
+    bench.media.send_event(gst::event::FlushStop::new(true));
+    bench.trigger(r#"{"media_time":14000000000}"#);
+    bench.push(10..20, 1);
+    let seen = bench.finish();
+    assert_eq!(
+        buffers(&seen).first().map(|it| it.0),
+        Some(11 * SECOND as u64)
+    );
+    assert_eq!(buffers(&seen).len(), 6 * 25);
+}
+
+#[test]
+fn it_works_before_an_ordinary_muxer_without_any_queue() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let clip = dir.path().join("clip.mkv");
+    let pipeline = launch(&format!(
+        "videotestsrc num-buffers=250 ! video/x-raw,framerate=25/1,width=64,height=64 \
+         ! x264enc key-int-max=25 tune=zerolatency ! h264parse ! signalgate name=gate {QUICK} \
+         ! matroskamux ! filesink location={}",
+        clip.display()
+    ));
+    let gate = pipeline.by_name("gate").expect("named in the line");
+    pipeline
+        .set_state(gst::State::Ready)
+        .expect("the settings are right");
+    let json = r#"{"media_time":5000000000}"#;
+    pipeline.set_state(gst::State::Paused).expect("it starts");
+    gate.emit_by_name::<Option<String>>("trigger", &[&json]);
+    play(&pipeline).expect("it plays to the end");
+    assert!(clip.metadata().is_ok_and(|file| file.len() > 1000));
+}
+
+#[test]
+fn state_changes_at_any_moment_leave_nothing_stuck() {
+    init();
+    let bench = Bench::new(QUICK, WATERMARKED);
+    for round in 0..50 {
+        bench
+            .pipeline
+            .set_state(gst::State::Playing)
+            .expect("it starts");
+        bench.push(0..round % 7, 1);
+        if round % 3 == 0 {
+            bench.trigger("{}");
+        }
+        bench
+            .pipeline
+            .set_state(gst::State::Ready)
+            .expect("it stops");
+        assert_eq!(bench.gate.property::<u64>("held-bytes"), 0);
+    }
+    bench
+        .pipeline
+        .set_state(gst::State::Null)
+        .expect("a pipeline can always be taken down");
+}
