@@ -1,1 +1,73 @@
-fn main() {}
+//! `cargo xtask`: the repository's own commands.
+//!
+//! Each command does all its own set-up and is safe to repeat. This file names the commands; what
+//! each one does stands in the file of its name.
+
+mod assets;
+mod bench;
+mod cache;
+mod check;
+mod clip;
+mod demo;
+mod launch;
+mod lint;
+mod matrix;
+mod measured;
+mod packages;
+mod pipelines;
+mod process;
+mod recordings;
+mod stage;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  demo     find people in a sample video and record them: the whole plugin in one run
+  test     everything that must hold before a merge: format, lints, pipelines, tests, licences
+  soak     the long tests; writes docs/measured.md
+  bench    the benchmarks; writes docs/measured.md
+  matrix   `test` in a Debian 13 chroot, where GStreamer is newer than 1.24 (needs root)
+  assets   only fetch what the others need: ONNX Runtime, the model, the sample clip
+
+Missing Debian packages are installed, downloads are kept in $XDG_CACHE_HOME/gst-plugin-evr
+(~/.cache/gst-plugin-evr); with both in place no command needs a network.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["demo"] => demo::run(),
+        ["test"] => check::run(),
+        ["soak"] => bench::soak(),
+        ["bench"] => bench::bench(),
+        ["matrix"] => matrix::run(),
+        ["assets"] => print_assets(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_assets() -> Result<()> {
+    for (name, path) in assets::prepare()?.environment() {
+        println!("{name}={}", path.display());
+    }
+    Ok(())
+}

@@ -10,5 +10,6 @@
 pub mod counter;
 pub mod detection;
 pub mod gate;
+pub mod recording;
 pub mod signal;
 pub mod time;

@@ -1,0 +1,320 @@
+//! Names of clips: the `location` template and what it becomes for one recording.
+//!
+//! The template is the user's word and its literal text is taken as it stands. What is filled in
+//! (times, ids, labels, sources) comes from elsewhere: it never adds a directory, and holds only
+//! letters, digits, `.`, `_` and `-`, so that neither a shell nor Windows is surprised.
+
+use crate::time::{Nanos, strftime};
+
+/// The longest file or directory name that is made, in bytes. File systems take 255; the rest is
+/// for `-2`, `.json` and `.part`.
+const MAX_NAME: usize = 220;
+/// The longest label or source in a name, in bytes.
+const MAX_VALUE: usize = 80;
+/// What Windows keeps for devices, whatever the extension.
+const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "COM", "LPT"];
+
+/// Why a `location` is no template. Each sentence is preceded by the element's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Empty, or a directory.
+    #[error("location is {0:?}, which names no file: end it in a file name, such as {{id}}.mp4")]
+    NoFile(String),
+    /// `{…}` with something unknown in it.
+    #[error("location holds {0}: use {{id}}, {{source}}, {{label}} or {{n}}")]
+    Field(String),
+    /// A conversion that strftime does not know.
+    #[error(
+        "location holds {0:?}, which is no time ({1}): use strftime conversions such as %Y%m%d"
+    )]
+    Time(String, String),
+    /// An extension that says something else than the container.
+    #[error("location ends in .{0}, but the clip is MP4: end it in .mp4")]
+    Extension(String),
+}
+
+/// What a template is filled with.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The clip's first frame, in nanoseconds since 1970-01-01T00:00:00Z.
+    pub start: Nanos,
+    /// Id of the recording.
+    pub id: &'a str,
+    /// Name of the camera.
+    pub source: &'a str,
+    /// What was seen.
+    pub label: &'a str,
+    /// Number of the recording, from 1.
+    pub n: u64,
+}
+
+/// A `location`, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// What stands between the slashes; never empty.
+    names: Vec<Vec<Part>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Time(String),
+    Id,
+    Source,
+    Label,
+    N,
+}
+
+impl Template {
+    /// Reads a `location`; the extension `.mp4` may be left out.
+    ///
+    /// # Errors
+    /// A [`NameError`] that names what is wrong.
+    pub fn parse(location: &str) -> Result<Self, NameError> {
+        let file = location.rsplit('/').next().unwrap_or_default();
+        if matches!(file, "" | "." | ".." | ".mp4") {
+            return Err(NameError::NoFile(location.into()));
+        }
+        let stem = match file.rsplit_once('.') {
+            Some((_, "mp4" | "MP4")) => &location[..location.len() - ".mp4".len()],
+            Some((
+                _,
+                other @ ("mkv" | "webm" | "ts" | "m2ts" | "mov" | "avi" | "json" | "jpg" | "part"),
+            )) => return Err(NameError::Extension(other.into())),
+            _ => location,
+        };
+        let names = stem.split('/').map(parts).collect::<Result<_, _>>()?;
+        Ok(Self { names })
+    }
+
+    /// The directory that every clip lies in or below: what stands before the first name that
+    /// changes. Empty for the current directory.
+    pub fn directory(&self) -> String {
+        let fixed: Vec<_> = self.names[..self.names.len() - 1]
+            .iter()
+            .map_while(|name| match name.as_slice() {
+                [] => Some(""),
+                [Part::Literal(text)] => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        match fixed.as_slice() {
+            [""] => "/".into(),
+            names => names.join("/"),
+        }
+    }
+
+    /// The path of one recording's clip, without the extension.
+    pub fn stem(&self, facts: &Facts) -> String {
+        let names: Vec<_> = self.names.iter().map(|name| fill(name, facts)).collect();
+        names.join("/")
+    }
+}
+
+/// The name to try after `attempt - 1` others were found taken.
+pub fn numbered(stem: &str, attempt: u32) -> String {
+    if attempt <= 1 {
+        stem.into()
+    } else {
+        format!("{stem}-{attempt}")
+    }
+}
+
+fn parts(name: &str) -> Result<Vec<Part>, NameError> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while let Some(at) = rest.find(['%', '{']) {
+        let (literal, special) = rest.split_at(at);
+        if !literal.is_empty() {
+            parts.push(Part::Literal(literal.into()));
+        }
+        let (part, length) = if special.starts_with('{') {
+            field(special)?
+        } else {
+            time(special)?
+        };
+        parts.push(part);
+        rest = &special[length..];
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Literal(rest.into()));
+    }
+    Ok(parts)
+}
+
+fn field(text: &str) -> Result<(Part, usize), NameError> {
+    let length = text.find('}').map_or(text.len(), |at| at + 1);
+    let part = match &text[..length] {
+        "{id}" => Part::Id,
+        "{source}" => Part::Source,
+        "{label}" => Part::Label,
+        "{n}" => Part::N,
+        other => return Err(NameError::Field(other.into())),
+    };
+    Ok((part, length))
+}
+
+/// A conversion is `%`, flags, width and precision, and one letter.
+fn time(text: &str) -> Result<(Part, usize), NameError> {
+    let letter = text[1..].find(|c: char| c.is_alphabetic() || c == '%');
+    let length = letter.map_or(text.len(), |at| {
+        1 + at + text[1 + at..].chars().next().map_or(0, char::len_utf8)
+    });
+    let conversion = &text[..length];
+    strftime(conversion, 0).map_err(|err| NameError::Time(conversion.into(), err.to_string()))?;
+    Ok((Part::Time(conversion.into()), length))
+}
+
+fn fill(name: &[Part], facts: &Facts) -> String {
+    if let [Part::Literal(text)] = name {
+        return text.clone();
+    }
+    let mut filled = String::new();
+    for part in name {
+        match part {
+            Part::Literal(text) => filled.push_str(text),
+            Part::Time(conversion) => filled.push_str(&tame(
+                &strftime(conversion, facts.start).expect("parse() has tried it"),
+            )),
+            Part::Id => filled.push_str(&tame(facts.id)),
+            Part::Source => filled.push_str(&tame(facts.source)),
+            Part::Label => filled.push_str(&tame(facts.label)),
+            Part::N => filled.push_str(&facts.n.to_string()),
+        }
+    }
+    cut(&mut filled, MAX_NAME);
+    let device = filled.split('.').next().unwrap_or_default().to_uppercase();
+    let device = device.trim_end_matches(|c: char| c.is_ascii_digit());
+    if DEVICES.contains(&device) {
+        filled.insert(0, '_');
+    }
+    filled
+}
+
+/// A value that no shell and no file system reads anything into.
+fn tame(value: &str) -> String {
+    let mut tame: String = value
+        .chars()
+        .map(|c| match c {
+            '.' | '_' | '-' => c,
+            _ if c.is_alphanumeric() => c,
+            _ => '_',
+        })
+        .collect();
+    cut(&mut tame, MAX_VALUE);
+    // A leading dash is an option, a leading dot hides the file, Windows drops a dot at the end.
+    if tame.starts_with(['.', '-']) {
+        tame.replace_range(..1, "_");
+    }
+    if tame.ends_with('.') {
+        tame.replace_range(tame.len() - 1.., "_");
+    }
+    if tame.is_empty() {
+        tame.push_str("none");
+    }
+    tame
+}
+
+fn cut(text: &mut String, max: usize) {
+    text.truncate(text.floor_char_boundary(max));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FACTS: Facts = Facts {
+        start: 1_769_860_800_123_000_000,
+        id: "0192",
+        source: "front door",
+        label: "person",
+        n: 7,
+    };
+
+    fn stem(location: &str, facts: &Facts) -> String {
+        Template::parse(location).expect("a template").stem(facts)
+    }
+
+    #[test]
+    fn a_template_is_filled_with_time_and_facts() {
+        assert_eq!(
+            stem(
+                "rec/%Y/%Y%m%dT%H%M%S.%3fZ-{id}-{source}-{label}-{n}.mp4",
+                &FACTS
+            ),
+            "rec/2026/20260131T120000.123Z-0192-front_door-person-7"
+        );
+        assert_eq!(stem("/var/clip", &FACTS), "/var/clip");
+    }
+
+    #[test]
+    fn what_is_no_template_says_why() {
+        let why = |location| {
+            Template::parse(location)
+                .expect_err("no template")
+                .to_string()
+        };
+        assert!(why("").contains("names no file"));
+        assert!(why("recordings/").contains("\"recordings/\""));
+        assert!(why("{camera}.mp4").contains("{camera}"));
+        assert!(why("{id.mp4").contains("{id"));
+        assert!(why("%!.mp4").contains('%'));
+        assert!(why("a%").contains('%'));
+        assert!(why("%ä").contains("%ä"));
+        assert!(why("{id}.mkv").contains(".mkv"));
+        assert!(why("{id}.json").contains(".json"));
+    }
+
+    #[test]
+    fn the_directory_ends_before_the_first_name_that_changes() {
+        let directory = |location| Template::parse(location).expect("a template").directory();
+        assert_eq!(directory("a/b/{source}/{id}.mp4"), "a/b");
+        assert_eq!(directory("/a/%Y/b/{id}.mp4"), "/a");
+        assert_eq!(directory("/{id}.mp4"), "/");
+        assert_eq!(directory("{id}.mp4"), "");
+        assert_eq!(directory("../{id}"), "..");
+    }
+
+    #[test]
+    fn a_value_adds_no_directory_and_hides_nothing() {
+        let named = |label| stem("{label}", &Facts { label, ..FACTS });
+        assert_eq!(named("../../etc/passwd"), "_._.._etc_passwd");
+        assert_eq!(named(".."), "__");
+        assert_eq!(named("-rf ~"), "_rf__");
+        assert_eq!(named(""), "none");
+        assert_eq!(named("nul"), "_nul");
+        assert_eq!(named("com1.x"), "_com1.x");
+        assert_eq!(named("a\\b:c\0d\n$(e)"), "a_b_c_d___e_");
+        assert_eq!(stem("%D-%T", &FACTS), "01_31_26-12_00_00");
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_number() {
+        assert_eq!(numbered("a/b", 1), "a/b");
+        assert_eq!(numbered("a/b", 2), "a/b-2");
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_leaves_its_directory(label in ".*", source in ".*", id in ".*", n: u64) {
+            let facts = Facts { label: &label, source: &source, id: &id, n, start: n as i64 };
+            let stem = stem("rec/{source}/{label}/{id}%s{n}.mp4", &facts);
+            let names: Vec<_> = stem.split('/').collect();
+            prop_assert_eq!(names.len(), 4);
+            for name in names {
+                prop_assert!(!name.is_empty() && name.len() <= MAX_NAME + 1);
+                prop_assert!(!name.starts_with(['.', '-']) && !name.ends_with('.'));
+                prop_assert!(name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)));
+            }
+        }
+
+        #[test]
+        fn no_location_panics(location in ".*") {
+            if let Ok(template) = Template::parse(&location) {
+                template.directory();
+                template.stem(&FACTS);
+            }
+        }
+    }
+}

