@@ -55,6 +55,18 @@ fn address(buffer: &gst::BufferRef) -> *const c_void {
     map.as_ptr().cast()
 }
 
+/// Pushes into an appsrc.
+fn feed(source: &gst::Element, buffer: &gst::Buffer) {
+    let flow = source.emit_by_name::<gst::FlowReturn>("push-buffer", &[buffer]);
+    assert_eq!(flow, gst::FlowReturn::Ok);
+}
+
+/// Ends an appsrc's stream.
+fn end(source: &gst::Element) {
+    let flow = source.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    assert_eq!(flow, gst::FlowReturn::Ok);
+}
+
 fn boundary(fields: &gst::StructureRef) -> Option<Seen> {
     if fields.name() != "evr-recording" {
         return None;
@@ -137,10 +149,7 @@ impl Bench {
                     fields.set_flags(gst::BufferFlags::DELTA_UNIT);
                 }
                 let memory = address(fields);
-                let flow = self
-                    .media
-                    .emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]);
-                assert_eq!(flow, gst::FlowReturn::Ok);
+                feed(&self.media, &buffer);
                 memory
             })
             .collect()
@@ -151,8 +160,7 @@ impl Bench {
     }
 
     fn end_media(&self) {
-        self.media
-            .emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+        end(&self.media);
     }
 
     /// Ends the media, waits until all has come out, and tells what that was.
@@ -246,10 +254,8 @@ fn a_shut_gate_lets_an_ordinary_sink_preroll() {
 #[test]
 fn settings_that_do_not_go_together_are_refused_at_the_start_with_both_values() {
     let bench = Bench::new("activation-signal-offset=10000000000", "");
-    bench
-        .pipeline
-        .set_state(gst::State::Paused)
-        .expect_err("O is not below Tmin");
+    let started = bench.pipeline.set_state(gst::State::Paused);
+    assert!(started.is_err(), "O is not below Tmin");
     let error = first_error(&bench.pipeline).expect("an error message");
     assert!(
         error.contains("gate") && error.contains("10 s") && error.contains("lower"),
@@ -317,9 +323,9 @@ fn signals_on_pads_are_framed_by_line_and_timed_by_their_segment() {
         let mut buffer = gst::Buffer::from_slice(text.as_bytes());
         let pts = gst::ClockTime::from_seconds(seconds);
         buffer.get_mut().expect("new").set_pts(pts);
-        signals.emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]);
+        feed(&signals, &buffer);
     }
-    signals.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    end(&signals);
     let seen = bench.finish();
     assert_eq!(
         seen[0],
@@ -349,8 +355,8 @@ fn the_end_of_the_media_waits_for_the_signals_that_still_come() {
         .get_mut()
         .expect("new")
         .set_pts(gst::ClockTime::from_seconds(9));
-    signals.emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]);
-    signals.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    feed(&signals, &buffer);
+    end(&signals);
     let seen = bench.collect();
     assert_eq!(buffers(&seen).len(), 4 * 25);
     let Some(Seen::Close { cause, .. }) = seen.last() else {

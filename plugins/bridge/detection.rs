@@ -16,6 +16,10 @@ pub(crate) fn register_meta() {
     }
 }
 
+#[cfg_attr(
+    not(feature = "onnx"),
+    allow(dead_code, reason = "only detectors write")
+)]
 /// Puts an observation onto its frame of `width` by `height` pixels.
 pub(crate) fn attach(
     buffer: &mut gst::BufferRef,

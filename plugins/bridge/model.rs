@@ -12,6 +12,10 @@ pub(crate) struct Model {
 }
 
 impl Model {
+    #[cfg_attr(
+        not(feature = "onnx"),
+        allow(dead_code, reason = "only detectors write")
+    )]
     pub(crate) fn to_event(&self) -> gst::Event {
         gst::event::CustomDownstreamSticky::new(
             gst::Structure::builder(EVR_MODEL)

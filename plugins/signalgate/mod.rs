@@ -4,6 +4,7 @@ use gst::prelude::*;
 
 mod feed;
 mod imp;
+mod pads;
 mod push;
 mod settings;
 mod signals;
