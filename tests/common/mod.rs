@@ -60,3 +60,10 @@ pub fn first_error(pipeline: &gst::Pipeline) -> Option<String> {
         _ => None,
     }
 }
+
+/// A file that `cargo xtask test` has fetched or made.
+pub fn asset(variable: &str) -> std::path::PathBuf {
+    let path = std::env::var_os(variable);
+    path.unwrap_or_else(|| panic!("{variable} is not set: run cargo xtask test"))
+        .into()
+}
