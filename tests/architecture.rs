@@ -129,7 +129,9 @@ fn an_element_never_imports_another() {
 #[test]
 fn core_knows_no_gstreamer() {
     let found = offences("plugins/core/src", |_, line| {
-        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        // Sentences may: every other piece between quotes is code.
+        let code: String = line.split('"').step_by(2).collect();
+        let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
         let word = words.find(|word| {
             matches!(*word, "gst" | "glib" | "gstreamer") || word.starts_with("gst_")
         })?;

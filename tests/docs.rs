@@ -16,6 +16,8 @@ use gst::{glib, prelude::*};
 const ELEMENTS: &str = "docs/elements.md";
 /// Of a property that carries no mutability flag.
 const FIXED: &str = "–";
+/// Pages describe the whole plugin; built without a feature it lacks an element.
+const WHOLE: bool = cfg!(feature = "onnx");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -224,9 +226,10 @@ fn section(name: &str, factory: &gst::ElementFactory) -> Result<String, std::fmt
 }
 
 #[test]
-// Without a feature an element is missing; the page describes the whole plugin.
-#[cfg(feature = "onnx")]
 fn the_page_of_the_elements_says_what_they_say_themselves() {
+    if !WHOLE {
+        return;
+    }
     let mut page = String::from(
         "# Elements\n\n\
          Every element of the plugin, with its pads and its properties; `gst-inspect-1.0` tells \
@@ -338,9 +341,10 @@ fn a_command_is_split_as_a_shell_splits_it() {
 }
 
 #[test]
-// Lines show elements that stand behind features.
-#[cfg(feature = "onnx")]
 fn every_launch_line_that_a_page_shows_can_be_built() {
+    if !WHOLE {
+        return;
+    }
     elements();
     let mut found = Vec::new();
     for path in pages() {

@@ -9,6 +9,7 @@
 
 pub mod counter;
 pub mod detection;
+pub mod detector;
 pub mod gate;
 pub mod recording;
 pub mod signal;
