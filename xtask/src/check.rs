@@ -101,7 +101,7 @@ fn tests(assets: &Assets) -> Command {
             "cargo-nextest is not installed: running `cargo test`, without a limit for slow tests"
         );
         let mut command = cargo("test", assets);
-        command.args(["--lib", "--bins", "--tests", "--examples"]);
+        command.args(["--no-fail-fast", "--lib", "--bins", "--tests", "--examples"]);
         command
     }
 }

@@ -55,11 +55,18 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// What `command` was, on one line, to show to a person.
+/// What `command` was, on one line, to show to a person; a script among its arguments is left out.
 pub(crate) fn one_line(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(OsStr::to_string_lossy)
+        .map(|word| {
+            if word.contains('\n') {
+                "…".into()
+            } else {
+                word
+            }
+        })
         .collect::<Vec<_>>()
         .join(" ")
 }
