@@ -323,7 +323,7 @@ mod tests {
         let fields = buffer.get_mut().expect("a new buffer has one owner");
         fields.set_pts(n * 100 * gst::ClockTime::MSECOND);
         fields.set_dts(fields.pts());
-        if n % 10 != 0 {
+        if !n.is_multiple_of(10) {
             fields.set_flags(gst::BufferFlags::DELTA_UNIT);
         }
         buffer
