@@ -3,21 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Once;
 
 use gst::prelude::*;
 use serde_json::{Value, json};
 
+use crate::common::init;
+
 pub(crate) const SECOND: i64 = 1_000_000_000;
 pub(crate) const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(30);
-
-pub(crate) fn init() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        gst::init().expect("GStreamer is installed");
-        gstevr::plugin_register_static().expect("the plugin registers");
-    });
-}
 
 /// Encoded frames of 320x240 at 10 fps with a sync point every second, in decode order.
 pub(crate) struct Media {

@@ -335,7 +335,7 @@ impl WithoutReference for gst::BufferRef {
 
 #[test]
 fn a_live_pipeline_takes_utc_from_the_clock_and_ends_only_after_its_clip() {
-    init();
+    crate::common::init();
     let directory = directory();
     let pipeline = gst::parse::launch(&format!(
         "videotestsrc is-live=true num-buffers=15 ! video/x-raw,width=320,height=240,\

@@ -3,4 +3,6 @@
 
 mod bench;
 mod clips;
+#[path = "../common/mod.rs"]
+mod common;
 mod faults;
