@@ -268,6 +268,16 @@ fn settings_that_do_not_go_together_are_refused_at_the_start_with_both_values() 
 }
 
 #[test]
+fn a_stream_without_times_is_refused_with_the_cure() {
+    let pipeline = launch("filesrc location=Cargo.toml ! signalgate name=gate ! fakesink");
+    let error = play(&pipeline).expect_err("bytes have no times");
+    assert!(
+        error.contains("gate") && error.contains("Bytes") && error.contains("parser"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_no_signal_is_counted_and_triggers_nothing() {
     let bench = Bench::new(QUICK, "").start();
     for bad in [
@@ -400,6 +410,27 @@ fn two_signal_pads_link_in_one_launch_line() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn a_stream_may_join_and_leave_while_the_pipeline_plays() {
+    let bench = Bench::new(QUICK, "").start();
+    bench.push(0..2, 1);
+    let pad = bench
+        .gate
+        .request_pad_simple("sink_%u")
+        .expect("any number of them");
+    let src = bench
+        .gate
+        .static_pad("src_0")
+        .expect("it comes with its sink");
+    assert!(src.is_active());
+    bench.push(2..4, 1);
+    bench.gate.release_request_pad(&pad);
+    assert_eq!(bench.gate.static_pad("src_0"), None);
+    bench.trigger(r#"{"media_time":5000000000}"#);
+    bench.push(4..10, 1);
+    assert_eq!(buffers(&bench.finish()).len(), 6 * 25);
 }
 
 #[test]

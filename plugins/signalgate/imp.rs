@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Condvar, LazyLock, Mutex, MutexGuard,
+        Arc, Condvar, LazyLock, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -206,6 +206,8 @@ pub(crate) struct SignalGate {
         get = |this: &Self| this.open.load(Ordering::Relaxed), type = bool
     )]
     pub(super) open: AtomicBool,
+    /// This element, for what its pads call; empty until it is constructed.
+    pub(super) owner: Arc<glib::WeakRef<super::SignalGate>>,
     pub(super) sinkpad: gst::Pad,
     srcpad: gst::Pad,
 }
@@ -315,7 +317,9 @@ impl ObjectSubclass for SignalGate {
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name: &str| class.pad_template(name).expect("declared in pad_templates");
+        let owner = Arc::default();
         let (sinkpad, srcpad) = Self::media_pads(
+            Arc::clone(&owner),
             REFERENCE,
             (&template("sink"), "sink"),
             (&template("src"), "src"),
@@ -329,6 +333,7 @@ impl ObjectSubclass for SignalGate {
             state: Mutex::new(state),
             wake: Condvar::new(),
             open: AtomicBool::new(false),
+            owner,
             sinkpad,
             srcpad,
         }
@@ -389,6 +394,7 @@ impl ObjectImpl for SignalGate {
 
     fn constructed(&self) {
         self.parent_constructed();
+        self.owner.set(Some(&self.obj()));
         for pad in [&self.sinkpad, &self.srcpad] {
             self.obj()
                 .add_pad(pad)
