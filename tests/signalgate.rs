@@ -412,6 +412,47 @@ fn two_signal_pads_link_in_one_launch_line() {
     }
 }
 
+/// For each buffer that leaves the gate, the `profile` of the caps that stood when it did.
+fn profiles(bench: &Bench) -> Arc<Mutex<Vec<String>>> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&seen);
+    let src = bench.gate.static_pad("src").expect("always there");
+    src.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        let caps = pad.current_caps().expect("caps come before buffers");
+        let profile = caps.structure(0).and_then(|caps| caps.get("profile").ok());
+        into.lock()
+            .expect("no test panics under this lock")
+            .push(profile.unwrap_or_default());
+        gst::PadProbeReturn::Ok
+    });
+    seen
+}
+
+#[test]
+fn caps_change_exactly_where_they_changed_however_long_media_was_held() {
+    let bench = Bench::new(QUICK, "").start();
+    let seen = profiles(&bench);
+    let caps = |profile: &str| {
+        let caps = gst::Caps::builder("video/x-h264").field("profile", profile);
+        caps.field("stream-format", "avc")
+            .field("alignment", "au")
+            .build()
+    };
+    bench.media.set_property("caps", caps("baseline"));
+    bench.push(0..4, 1);
+    bench.media.set_property("caps", caps("main"));
+    bench.push(4..9, 1);
+    bench.media.set_property("caps", caps("high"));
+    bench.trigger(r#"{"media_time":8000000000}"#);
+    bench.push(9..20, 1);
+    assert_eq!(buffers(&bench.finish()).len(), 6 * 25, "from 5 s to 11 s");
+    let seen = seen.lock().expect("no test panics under this lock");
+    let expected: Vec<_> = (5..11)
+        .flat_map(|s| [if s < 9 { "main" } else { "high" }; 25])
+        .collect();
+    assert_eq!(*seen, expected);
+}
+
 #[test]
 fn a_stream_may_join_and_leave_while_the_pipeline_plays() {
     let bench = Bench::new(QUICK, "").start();
