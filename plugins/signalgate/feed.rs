@@ -24,8 +24,7 @@ impl SignalGate {
         id: StreamId,
         buffer: gst::Buffer,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.probe_signal_pads();
-        let mut state = self.lock();
+        let mut state = self.lock_probed();
         state.flow(id)?;
         let Some(unit) = state.unit(id, buffer) else {
             drop(state);
@@ -41,19 +40,24 @@ impl SignalGate {
             state.break_at(unit.dts.unwrap_or(unit.pts));
         }
         state.gate.push(id, unit);
-        state.collect();
         let warnings = state.take_warnings();
-        self.wake.notify_all();
+        self.hand_over(state);
+        self.warn(warnings);
+        self.wait_for_room(id)
+    }
+
+    /// Waits while the stream is full; tells what its task says.
+    fn wait_for_room(&self, id: StreamId) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let mut state = self.lock();
         while state.must_wait(id) {
+            state.waiting += 1;
             state = self
-                .wake
+                .room
                 .wait(state)
                 .expect("no thread panics under this lock");
+            state.waiting -= 1;
         }
-        let flow = state.flow(id);
-        drop(state);
-        self.warn(warnings);
-        flow
+        state.flow(id)
     }
 
     /// An event has come on the sink pad of a stream.
@@ -92,8 +96,7 @@ impl SignalGate {
             }
             _ => state.remember(id, &event),
         }
-        state.collect();
-        self.wake.notify_all();
+        self.hand_over(state);
         true
     }
 
@@ -136,7 +139,7 @@ impl SignalGate {
         }) else {
             return false;
         };
-        self.wake.notify_all();
+        self.wake_everyone();
         src.push_event(event)
     }
 
@@ -146,14 +149,10 @@ impl SignalGate {
         };
         // Waits for the turn in which the task still is: only then may the queue be emptied.
         let _ = src.pause_task();
-        {
-            let mut state = self.lock();
-            if id == REFERENCE {
-                state.gate.flush();
-                state.collect();
-            }
-            state.reset_after_flush(id);
+        if id == REFERENCE {
+            self.decide(|state| state.gate.flush());
         }
+        self.lock().reset_after_flush(id);
         let passed = src.push_event(event);
         passed && self.start_task(id, &src).is_ok()
     }
@@ -215,7 +214,6 @@ impl State {
             .is_some_and(|last| time < last.saturating_sub(BREAK))
         {
             self.gate.discontinuity();
-            self.collect();
         }
         self.decoded = Some(time);
     }

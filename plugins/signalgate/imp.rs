@@ -48,6 +48,8 @@ pub(super) struct State {
     pub(super) actions: u64,
     /// Lines that were no signals.
     pub(super) rejected: u64,
+    /// How many threads that feed wait for room.
+    pub(super) waiting: usize,
     /// What of `stats` has been warned of.
     warned: Stats,
     /// The last number given to a pad.
@@ -64,6 +66,7 @@ impl Default for State {
             reference: None,
             actions: 0,
             rejected: 0,
+            waiting: 0,
             warned: Stats::default(),
             next_pad: 0,
         }
@@ -198,8 +201,10 @@ pub(crate) struct SignalGate {
         get = |this: &Self| this.stats().held_bytes, type = u64
     )]
     pub(super) state: Mutex<State>,
-    /// Something was decided, pushed or flushed.
-    pub(super) wake: Condvar,
+    /// A task has something to push, or shall end.
+    pub(super) work: Condvar,
+    /// A thread that feeds may go on, or shall end.
+    pub(super) room: Condvar,
     #[property(
         name = "open", nick = "Open",
         blurb = "Whether a recording is going through",
@@ -255,6 +260,9 @@ impl SignalGate {
 
     /// Tells the user what the gate had to do against its wish.
     pub(super) fn warn(&self, warnings: Warnings) {
+        if !warnings.forced && !warnings.oversized {
+            return; // As after nearly every buffer; a name is a copy.
+        }
         let name = self.obj().name();
         if warnings.forced {
             gst::element_imp_warning!(
@@ -331,7 +339,8 @@ impl ObjectSubclass for SignalGate {
         Self {
             settings: Mutex::default(),
             state: Mutex::new(state),
-            wake: Condvar::new(),
+            work: Condvar::new(),
+            room: Condvar::new(),
             open: AtomicBool::new(false),
             owner,
             sinkpad,

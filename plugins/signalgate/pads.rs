@@ -25,7 +25,7 @@ impl SignalGate {
             Err(gst::FlowError::Flushing)
         };
         self.with_stream(id, |stream| stream.reset(flow));
-        self.wake.notify_all();
+        self.wake_everyone();
         if active {
             return self.start_task(id, pad);
         }

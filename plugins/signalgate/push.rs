@@ -1,6 +1,9 @@
 //! The way out: each src pad has a queue of decided items and a task that alone pushes them.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, MutexGuard},
+};
 
 use evr_core::{
     gate::{Boundary, Output, StreamId, Unit},
@@ -62,7 +65,10 @@ pub(super) struct Stream {
     /// What the last push said; anything but `Ok` goes back to the thread that feeds.
     pub(super) flow: Result<gst::FlowSuccess, gst::FlowError>,
     items: VecDeque<Item>,
+    /// Buffers among the items, and their bytes.
     waiting: (usize, u64),
+    /// Its task sleeps, and nobody has woken it yet.
+    asleep: bool,
     /// The context that stands on the src pad.
     sent: Option<Arc<Context>>,
 }
@@ -79,6 +85,7 @@ impl Stream {
             flow: Err(gst::FlowError::Flushing),
             items: VecDeque::new(),
             waiting: (0, 0),
+            asleep: false,
             sent: None,
         }
     }
@@ -106,6 +113,11 @@ impl Stream {
     /// Whether the thread that feeds this stream should let the task catch up.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.0 > MAX_WAITING_BUFFERS || self.waiting.1 > MAX_WAITING_BYTES
+    }
+
+    /// Whether so much has gone that the thread that feeds is worth waking: not for every buffer.
+    fn has_room(&self) -> bool {
+        self.waiting.0 <= MAX_WAITING_BUFFERS / 2 && self.waiting.1 <= MAX_WAITING_BYTES / 2
     }
 
     /// Whether the task has nothing to push.
@@ -154,8 +166,9 @@ impl Stream {
 }
 
 impl State {
-    /// Takes everything the gate has decided to the src pads.
-    pub(super) fn collect(&mut self) {
+    /// Takes everything the gate has decided to the src pads; tells whether a task is to be woken.
+    fn collect(&mut self) -> bool {
+        let mut wake = false;
         while let Some(output) = self.gate.poll() {
             let (stream, item) = match output {
                 Output::Unit(stream, Unit { payload, .. }) => (stream, Item::Media(payload)),
@@ -169,8 +182,10 @@ impl State {
             };
             if let Some(stream) = self.streams.get_mut(&stream) {
                 stream.push(item);
+                wake |= std::mem::take(&mut stream.asleep);
             }
         }
+        wake
     }
 }
 
@@ -184,6 +199,23 @@ struct Work {
 }
 
 impl SignalGate {
+    /// Hands what the gate has decided to the tasks.
+    pub(super) fn hand_over(&self, mut state: MutexGuard<'_, State>) {
+        let wake = state.collect();
+        // Waking costs more than all the rest, so it is done only where somebody sleeps, and
+        // without the lock, for which who is woken would wait at once.
+        drop(state);
+        if wake {
+            self.work.notify_all();
+        }
+    }
+
+    /// Something has happened that may concern any thread: each looks what it is.
+    pub(super) fn wake_everyone(&self) {
+        self.work.notify_all();
+        self.room.notify_all();
+    }
+
     /// Starts the task of a src pad.
     pub(super) fn start_task(
         &self,
@@ -243,11 +275,16 @@ impl SignalGate {
             }
             if let Some(item) = stream.pop() {
                 let work = work_for(stream, item, id);
-                self.wake.notify_all();
+                // An idle stream also frees the others' threads.
+                let room = stream.has_room();
+                if room && state.waiting > 0 {
+                    self.room.notify_all();
+                }
                 return Some(work);
             }
+            stream.asleep = true;
             state = self
-                .wake
+                .work
                 .wait(state)
                 .expect("no thread panics under this lock");
         }
@@ -264,7 +301,7 @@ impl SignalGate {
                 stream.flow = Err(err);
                 after_eos = stream.seqnum.is_some();
             }
-            self.wake.notify_all();
+            self.wake_everyone();
         }
         // No thread feeds after EOS, so nobody would learn of the error.
         let fatal = !matches!(err, gst::FlowError::Eos | gst::FlowError::Flushing);

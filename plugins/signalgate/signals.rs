@@ -1,6 +1,9 @@
 //! Signals on their way to the gate: from pads, by action signal, in band.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::MutexGuard,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use evr_core::{
     gate::PadId,
@@ -36,17 +39,20 @@ impl SignalPad {
 }
 
 impl SignalGate {
-    /// Before the first media it must be known which pads promise watermarks: their caps may not
-    /// have come, but a query tells.
-    pub(super) fn probe_signal_pads(&self) {
-        let unknown: Vec<_> = {
-            let state = self.lock();
-            let unknown = state
-                .signal_pads
-                .values()
-                .filter(|pad| pad.watermarked.is_none());
-            unknown.map(|pad| (pad.id, pad.pad.clone())).collect()
-        };
+    /// The state, once it is known which pads promise watermarks: before the first media their
+    /// caps may not have come, but a query tells.
+    pub(super) fn lock_probed(&self) -> MutexGuard<'_, State> {
+        let state = self.lock();
+        let unknown: Vec<_> = state
+            .signal_pads
+            .values()
+            .filter(|pad| pad.watermarked.is_none())
+            .map(|pad| (pad.id, pad.pad.clone()))
+            .collect();
+        if unknown.is_empty() {
+            return state;
+        }
+        drop(state);
         for (id, pad) in unknown {
             let caps = pad.peer_query_caps(None);
             let watermarked = pad.is_linked() && bridge::signal::is_watermarked(&caps);
@@ -57,6 +63,7 @@ impl SignalGate {
             );
             self.set_watermarked(id, watermarked);
         }
+        self.lock()
     }
 
     fn set_watermarked(&self, id: PadId, watermarked: bool) {
@@ -65,8 +72,7 @@ impl SignalGate {
             pad.watermarked = Some(watermarked);
         }
         state.gate.set_watermarked(id, watermarked);
-        state.collect();
-        self.wake.notify_all();
+        self.hand_over(state);
     }
 
     /// A buffer has come on a signal pad.
@@ -277,10 +283,8 @@ impl SignalGate {
     pub(super) fn decide(&self, feed: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         feed(&mut state);
-        state.collect();
         let warnings = state.take_warnings();
-        self.wake.notify_all();
-        drop(state);
+        self.hand_over(state);
         self.warn(warnings);
     }
 }
