@@ -518,6 +518,23 @@ fn a_flush_empties_the_gate_and_it_works_on() {
 }
 
 #[test]
+fn a_flush_shuts_an_open_gate() {
+    let bench = Bench::new(QUICK, "").start();
+    bench
+        .gate
+        .emit_by_name::<Option<String>>("start", &[&r#"{"media_time":1000000000}"#]);
+    bench.push(0..5, 1);
+    while !bench.gate.property::<bool>("open") {
+        std::thread::yield_now();
+    }
+    bench.media.send_event(gst::event::FlushStart::new());
+    bench.media.send_event(gst::event::FlushStop::new(true));
+    assert!(!bench.gate.property::<bool>("open"));
+    bench.push(5..6, 1);
+    bench.finish();
+}
+
+#[test]
 fn it_works_before_an_ordinary_muxer_without_any_queue() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let clip = dir.path().join("clip.mkv");

@@ -151,6 +151,7 @@ impl SignalGate {
         let _ = src.pause_task();
         if id == REFERENCE {
             self.decide(|state| state.gate.flush());
+            self.set_open(false);
         }
         self.lock().reset_after_flush(id);
         let passed = src.push_event(event);

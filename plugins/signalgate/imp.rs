@@ -230,6 +230,13 @@ impl SignalGate {
         self.lock().streams.get_mut(&id).map(act)
     }
 
+    /// Tells whether a recording is going through.
+    pub(super) fn set_open(&self, open: bool) {
+        if self.open.swap(open, Ordering::Relaxed) != open {
+            self.obj().notify("open");
+        }
+    }
+
     fn stats(&self) -> Stats {
         self.lock().gate.stats()
     }
@@ -473,7 +480,7 @@ impl ElementImpl for SignalGate {
         if transition == gst::StateChange::PausedToReady {
             // Held media goes now, not when the element is next used.
             self.lock().restart(Config::default());
-            self.open.store(false, Ordering::Relaxed);
+            self.set_open(false);
         }
         Ok(success)
     }
