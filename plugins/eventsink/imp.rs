@@ -66,6 +66,8 @@ pub(super) struct State {
     pub(super) hurry: bool,
     /// Seqnum of the EOS event whose message is due once `unfinished == 0`.
     pub(super) eos: Option<gst::Seqnum>,
+    /// Caps that were refused; upstream sends them again with each buffer.
+    refused: Option<gst::Caps>,
     pub(super) recordings: u64,
     pub(super) truncated: u64,
     pub(super) failed: u64,
@@ -148,6 +150,7 @@ impl EventSink {
         state.recorder = Some(recorder);
         state.hurry = false;
         state.eos = None;
+        state.refused = None;
         Ok(())
     }
 
@@ -265,6 +268,10 @@ impl EventSink {
                 true
             }
             Err(why) => {
+                let told = self.state().refused.replace(caps.clone());
+                if told.as_ref() == Some(&caps) {
+                    return false;
+                }
                 let name = self.obj().name();
                 gst::element_imp_error!(
                     self,
@@ -325,7 +332,7 @@ impl ElementImpl for EventSink {
                 "Event recording sink",
                 "Sink/File/Video",
                 "Writes each recording that signalgate opens to an MP4 clip with a JSON sidecar",
-                "gst-plugin-evr contributors",
+                env!("CARGO_PKG_NAME"),
             )
         });
         Some(&METADATA)

@@ -263,14 +263,17 @@ impl Recorder {
         if part.id().is_none() {
             return vec![];
         }
-        part.end(Some(why.to_string()), &self.config)
+        part.end(Some(why.to_string()), &self.config, self.epoch)
             .into_iter()
             .collect()
     }
 
     fn end(&mut self, cut: Option<String>) -> Vec<Action> {
         match std::mem::replace(&mut self.stage, Stage::Shut) {
-            Stage::Open(clip) => clip.end(cut, &self.config).into_iter().collect(),
+            Stage::Open(clip) => clip
+                .end(cut, &self.config, self.epoch)
+                .into_iter()
+                .collect(),
             Stage::Shut | Stage::Over => vec![],
         }
     }

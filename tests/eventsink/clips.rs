@@ -224,6 +224,47 @@ fn eos_and_stopping_finish_what_is_open_and_a_flush_cuts_it() {
 }
 
 #[test]
+fn the_end_is_posted_once_with_the_seqnum_of_its_event() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    let bench = Bench::new(&within(&directory, "{id}.mp4"));
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 1.0), &media.buffers);
+    let event = gst::event::Eos::new();
+    let seqnum = event.seqnum();
+    assert!(bench.pad.send_event(event));
+    let ended = bench
+        .bus
+        .timed_pop_filtered(PATIENCE, &[gst::MessageType::Eos]);
+    assert_eq!(ended.expect("EOS").seqnum(), seqnum);
+    assert_eq!(bench.counted("unfinished"), 0);
+    assert!(bench.bus.pop_filtered(&[gst::MessageType::Eos]).is_none());
+}
+
+#[test]
+fn an_element_that_was_stopped_starts_anew_with_nothing_left_over() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = Bench::new(&within(&directory, "{n}.mp4"));
+    for round in 1..=3 {
+        bench.play(&media);
+        // The same boundary each time, as a gate that starts anew counts from 1 again.
+        bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
+        bench.eos();
+        assert_eq!(bench.counted("recordings"), round);
+        bench
+            .pipeline
+            .set_state(gst::State::Ready)
+            .expect("it stops");
+    }
+    let sidecar = |name: &str| {
+        let mut sidecar = json_of(&directory.path().join(name));
+        sidecar["clip"]["path"].take();
+        sidecar
+    };
+    assert_eq!(sidecar("1.json"), sidecar("1-2.json"));
+    assert_eq!(sidecar("1.json"), sidecar("1-3.json"));
+}
+
+#[test]
 fn other_caps_within_a_recording_begin_a_second_part_and_both_play() {
     let (directory, media) = (directory(), Media::new(20, 0));
     let wide = Media::sized(20, 0, 640);

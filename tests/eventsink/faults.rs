@@ -63,6 +63,10 @@ fn caps_that_do_not_suit_are_refused_in_a_sentence() {
             .to_string()
             .contains("encode it before signalgate")
     );
+    // As upstream does with its next buffer.
+    assert!(!bench.pad.send_event(gst::event::Caps::new(&raw)));
+    let again = bench.bus.pop_filtered(&[gst::MessageType::Error]);
+    assert!(again.is_none(), "told twice");
 }
 
 #[test]
@@ -96,6 +100,23 @@ fn a_recording_without_a_frame_fails_with_a_message_and_leaves_no_file() {
     bench.eos();
     assert!(names(directory.path()).is_empty());
     assert_eq!(bench.counted("failed"), 1);
+}
+
+#[test]
+fn a_stream_without_pts_fails_with_the_reason_and_the_cure() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    let bench = Bench::new(&within(&directory, "{id}.mp4"));
+    bench.play(&media);
+    let mut buffers = media.buffers.clone();
+    for buffer in &mut buffers {
+        buffer.make_mut().set_pts(gst::ClockTime::NONE);
+    }
+    bench.record(&Boundary::new(1, 0.0, 1.0), &buffers);
+    let reason = bench.text("evr-recording-failed", "reason");
+    assert!(
+        reason.contains("without PTS") && reason.contains("container"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -156,8 +177,15 @@ fn a_full_disk_costs_the_recording_and_every_frame_is_still_taken() {
     let bench = Bench::new(&within(&disk.0, "{n}.mp4"));
     bench.play(&media);
     bench.record(&Boundary::new(1, 0.0, 10.0), &media.buffers);
-    let part = bench.text("evr-recording-failed", "part");
+    let failed = bench.message("evr-recording-failed");
+    let text = |field| failed.structure()?.get::<String>(field).ok();
+    let part = text("part").expect("media that is left");
     assert!(part.ends_with("1.mp4.part"));
+    let reason = text("reason").expect("a sentence");
+    assert!(
+        reason.contains(&part) && reason.contains("disk has room"),
+        "{reason}"
+    );
     assert_eq!(names(disk.0.path()), ["1.mp4.part"]);
     fs::remove_file(part).expect("it is there");
     bench.record(&Boundary::new(2, 0.0, 1.0), &media.buffers[..10]);
