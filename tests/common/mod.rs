@@ -61,6 +61,20 @@ pub fn first_error(pipeline: &gst::Pipeline) -> Option<String> {
     }
 }
 
+/// Numbers that look random and are the same in every run.
+pub struct Random(pub u64);
+
+impl Random {
+    /// One of `0..bound`. SplitMix64, whose high bits are good enough for a test.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 11) % bound
+    }
+}
+
 /// A file that `cargo xtask test` has fetched or made.
 pub fn asset(variable: &str) -> std::path::PathBuf {
     let path = std::env::var_os(variable);
