@@ -83,13 +83,7 @@ impl Files {
 
     /// Puts the picture beside the clip, still under a `.part` name.
     pub(super) fn write_thumbnail(&self, jpeg: &[u8]) -> io::Result<()> {
-        let part = self.with(".jpg.part");
-        let written = write(&part, jpeg);
-        if written.is_err() {
-            // Half a picture is of no use, and nothing is lost if it stays.
-            let _ = fs::remove_file(part);
-        }
-        written
+        write(&self.with(".jpg.part"), jpeg)
     }
 
     /// Gives the finished files their final names: the sidecar last, so that whoever sees it finds
@@ -132,9 +126,15 @@ pub(super) fn try_directory(directory: &str) -> io::Result<()> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let written = File::create(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    if written.is_err() {
+        // Half a picture or sidecar is of no use, and nothing is lost if it stays.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// A rename is only on disk once its directory is.
@@ -168,6 +168,21 @@ mod tests {
         assert_eq!(third.clip_name(), "clip-2.mp4");
         assert!(!first.clip_part().exists());
         assert_eq!(fs::read(first.thumbnail()).expect("a file"), b"jpeg");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_leaves_no_half_sidecar_or_picture() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let stem = directory.path().join("clip");
+        let files = Files::reserve(stem.to_str().expect("UTF-8")).expect("free");
+        for part in [".json.part", ".jpg.part"] {
+            std::os::unix::fs::symlink("/dev/full", files.with(part)).expect("new");
+        }
+        assert!(files.secure("{}").is_err());
+        assert!(files.write_thumbnail(b"jpeg").is_err());
+        let left = fs::read_dir(directory.path()).expect("a directory");
+        assert_eq!(left.count(), 1, "more than the clip's .part");
     }
 
     #[test]
