@@ -120,7 +120,8 @@ impl Fields {
         let start_utc = rfc3339(subject.start_utc);
         let mut fields = Self {
             structure: gst::Structure::new_empty(name),
-            json: json!({}),
+            // Whoever reads only the text has no message that tells it.
+            json: json!({"type": name}),
         };
         fields.text("id", &subject.id);
         fields.structure.set("n", subject.n);

@@ -321,6 +321,7 @@ fn messages_come_in_order_with_typed_fields_and_json() {
     }
     let json = fields.get::<String>("json").expect("JSON");
     let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["type"], "evr-recording-available");
     assert_eq!(json["recording"], json_of(&directory.path().join("1.json")));
 }
 

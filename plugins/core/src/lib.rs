@@ -14,3 +14,4 @@ pub mod gate;
 pub mod recording;
 pub mod signal;
 pub mod time;
+mod unit;

@@ -34,8 +34,9 @@ use self::{
 };
 pub use self::{
     config::{Bounds, Config, ConfigError},
-    output::{Accepted, Boundary, Cause, Output, PadId, REFERENCE, Stats, StreamId, Unit},
+    output::{Accepted, Boundary, Cause, Output, PadId, REFERENCE, Stats, StreamId},
 };
+pub use crate::unit::Unit;
 use crate::{
     signal::{Action, Signal},
     time::Nanos,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     signal::{Action, Signal},
     time::Nanos,
+    unit::Unit,
 };
 
 /// A stream through the gate.
@@ -17,23 +18,6 @@ pub const REFERENCE: StreamId = StreamId(0);
 /// A source of signals that stays: a pad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PadId(pub u32);
-
-/// One buffer of a stream, in decode order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit<T> {
-    /// When it is shown, running time.
-    pub pts: Nanos,
-    /// When it is decoded; no later unit of the stream is shown before it.
-    pub dts: Option<Nanos>,
-    /// How long it is shown.
-    pub duration: Option<Nanos>,
-    /// Decoding may begin here.
-    pub sync: bool,
-    /// Size of the payload.
-    pub bytes: u64,
-    /// What it is about; the gate only passes it on.
-    pub payload: T,
-}
 
 /// A signal that an activation has taken.
 #[derive(Debug, Clone, PartialEq)]

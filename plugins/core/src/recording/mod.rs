@@ -11,21 +11,4 @@ pub mod name;
 pub mod sidecar;
 pub mod track;
 
-use crate::time::Nanos;
-
-/// One access unit of an encoded stream. Times are signed running times.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit<T> {
-    /// When it is shown.
-    pub pts: Nanos,
-    /// When it is decoded; `None` where upstream does not say.
-    pub dts: Option<Nanos>,
-    /// How long it is shown; `None` where upstream does not say.
-    pub duration: Option<Nanos>,
-    /// Decoding can begin here.
-    pub sync: bool,
-    /// Size of the payload.
-    pub bytes: u64,
-    /// The unit itself.
-    pub payload: T,
-}
+pub use crate::unit::Unit;
