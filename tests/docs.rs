@@ -4,6 +4,8 @@
 //! `docs/elements.md` is written from the elements themselves. After a change of theirs, write it
 //! anew with `EVR_BLESS=1 cargo test --test docs`.
 
+mod common;
+
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -25,8 +27,7 @@ fn root() -> &'static Path {
 
 /// Every element of the plugin, by name.
 fn elements() -> BTreeMap<String, gst::ElementFactory> {
-    gst::init().expect("GStreamer is installed");
-    gstevr::plugin_register_static().expect("the plugin registers");
+    common::init();
     gst::Registry::get()
         .features_by_plugin("evr")
         .into_iter()

@@ -21,15 +21,17 @@ struct Stage {
     dir: tempfile::TempDir,
 }
 
+/// Where cargo puts what it builds for this profile.
+fn profile_folder() -> PathBuf {
+    let test = std::env::current_exe().expect("this test runs");
+    let folder = test.ancestors().nth(2);
+    folder.expect("target/<profile>/deps/<test>").to_owned()
+}
+
 impl Stage {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let test = std::env::current_exe().expect("this test runs");
-        let built = test
-            .ancestors()
-            .nth(2)
-            .expect("target/<profile>/deps/<test>")
-            .to_owned();
+        let built = profile_folder();
         let plugins = dir.path().join("plugins");
         fs::create_dir_all(&plugins).expect("the temporary directory can be written");
         fs::copy(built.join("libgstevr.so"), plugins.join("libgstevr.so"))
@@ -165,6 +167,37 @@ fn people_are_found_in_real_video_and_two_clips_recorded() {
                 .is_ok_and(|file| file.len() > 1000)
         );
     }
+}
+
+#[test]
+fn the_example_embeds_the_pipeline_and_prints_every_event() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let example = profile_folder().join("examples/record_events");
+    let output = Command::new(example)
+        .args([
+            asset("EVR_TEST_CLIP"),
+            asset("EVR_TEST_MODEL"),
+            "person".into(),
+        ])
+        .current_dir(dir.path())
+        .output()
+        .expect("cargo has built the example beside its tests");
+    assert!(output.status.success(), "{}", said(&output));
+    let facts: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one JSON object a line"))
+        .collect();
+    let signals = facts
+        .iter()
+        .filter(|fact| fact["action"] == "trigger")
+        .count();
+    let available = facts
+        .iter()
+        .filter(|fact| fact.get("sidecar").is_some())
+        .count();
+    assert!(signals > 50, "{signals} signals");
+    assert_eq!(available, 2, "{facts:?}");
+    assert_eq!(sidecars(&dir.path().join("recordings")).len(), 2);
 }
 
 /// Keeps every core busy as long as it lives.

@@ -1,16 +1,14 @@
 //! `objectcounter` from outside: frames with observations go in, frames and signals come out.
 
+mod common;
+
 use std::sync::{Arc, Mutex};
 
+use common::init;
 use gst::prelude::*;
 use serde_json::Value;
 
 const FRAME: u64 = 40_000_000;
-
-fn init() {
-    gst::init().expect("GStreamer is installed");
-    gstevr::plugin_register_static().expect("the plugin registers");
-}
 
 /// The element between pads that write down, in one common order, all that comes out.
 struct Rig {

@@ -2,27 +2,20 @@
 
 #![cfg(feature = "onnx")]
 
+mod common;
+
 use std::path::Path;
 use std::process::Command;
-use std::sync::Once;
 
+use common::init;
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 
 /// Set in the processes in which a test starts itself again.
 const CHILD: &str = "EVR_TEST_CHILD";
 
-fn init() {
-    static INIT: Once = Once::new();
-    INIT.call_once(|| {
-        gst::init().expect("GStreamer is installed");
-        gstevr::plugin_register_static().expect("the plugin registers");
-    });
-}
-
 fn asset(variable: &str) -> String {
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} names no file: run `cargo xtask test`"))
+    common::asset(variable).display().to_string()
 }
 
 fn model() -> String {

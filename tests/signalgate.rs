@@ -268,6 +268,16 @@ fn settings_that_do_not_go_together_are_refused_at_the_start_with_both_values() 
 }
 
 #[test]
+fn a_stream_without_times_is_refused_with_the_cure() {
+    let pipeline = launch("filesrc location=Cargo.toml ! signalgate name=gate ! fakesink");
+    let error = play(&pipeline).expect_err("bytes have no times");
+    assert!(
+        error.contains("gate") && error.contains("Bytes") && error.contains("parser"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_no_signal_is_counted_and_triggers_nothing() {
     let bench = Bench::new(QUICK, "").start();
     for bad in [
@@ -402,6 +412,68 @@ fn two_signal_pads_link_in_one_launch_line() {
     }
 }
 
+/// For each buffer that leaves the gate, the `profile` of the caps that stood when it did.
+fn profiles(bench: &Bench) -> Arc<Mutex<Vec<String>>> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&seen);
+    let src = bench.gate.static_pad("src").expect("always there");
+    src.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        let caps = pad.current_caps().expect("caps come before buffers");
+        let profile = caps.structure(0).and_then(|caps| caps.get("profile").ok());
+        into.lock()
+            .expect("no test panics under this lock")
+            .push(profile.unwrap_or_default());
+        gst::PadProbeReturn::Ok
+    });
+    seen
+}
+
+#[test]
+fn caps_change_exactly_where_they_changed_however_long_media_was_held() {
+    let bench = Bench::new(QUICK, "").start();
+    let seen = profiles(&bench);
+    let caps = |profile: &str| {
+        let caps = gst::Caps::builder("video/x-h264").field("profile", profile);
+        caps.field("stream-format", "avc")
+            .field("alignment", "au")
+            .build()
+    };
+    bench.media.set_property("caps", caps("baseline"));
+    bench.push(0..4, 1);
+    bench.media.set_property("caps", caps("main"));
+    bench.push(4..9, 1);
+    bench.media.set_property("caps", caps("high"));
+    bench.trigger(r#"{"media_time":8000000000}"#);
+    bench.push(9..20, 1);
+    assert_eq!(buffers(&bench.finish()).len(), 6 * 25, "from 5 s to 11 s");
+    let seen = seen.lock().expect("no test panics under this lock");
+    let expected: Vec<_> = (5..11)
+        .flat_map(|s| [if s < 9 { "main" } else { "high" }; 25])
+        .collect();
+    assert_eq!(*seen, expected);
+}
+
+#[test]
+fn a_stream_may_join_and_leave_while_the_pipeline_plays() {
+    let bench = Bench::new(QUICK, "").start();
+    bench.push(0..2, 1);
+    let pad = bench
+        .gate
+        .request_pad_simple("sink_%u")
+        .expect("any number of them");
+    let src = bench
+        .gate
+        .static_pad("src_0")
+        .expect("it comes with its sink");
+    assert!(src.is_active());
+    bench.push(2..4, 1);
+    bench.gate.release_request_pad(&pad);
+    assert_eq!(bench.gate.static_pad("src_0"), None);
+    bench.trigger(r#"{"media_time":5000000000}"#);
+    bench.push(4..10, 1);
+    assert_eq!(buffers(&bench.finish()).len(), 6 * 25);
+}
+
 #[test]
 fn an_in_band_signal_goes_by_its_time() {
     let bench = Bench::new(QUICK, "").start();
@@ -443,6 +515,23 @@ fn a_flush_empties_the_gate_and_it_works_on() {
         Some(11 * SECOND as u64)
     );
     assert_eq!(buffers(&seen).len(), 6 * 25);
+}
+
+#[test]
+fn a_flush_shuts_an_open_gate() {
+    let bench = Bench::new(QUICK, "").start();
+    bench
+        .gate
+        .emit_by_name::<Option<String>>("start", &[&r#"{"media_time":1000000000}"#]);
+    bench.push(0..5, 1);
+    while !bench.gate.property::<bool>("open") {
+        std::thread::yield_now();
+    }
+    bench.media.send_event(gst::event::FlushStart::new());
+    bench.media.send_event(gst::event::FlushStop::new(true));
+    assert!(!bench.gate.property::<bool>("open"));
+    bench.push(5..6, 1);
+    bench.finish();
 }
 
 #[test]

@@ -54,3 +54,30 @@ pub(crate) fn reference_utc(buffer: &gst::BufferRef) -> Option<Nanos> {
             }
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_senders_time_is_read_from_unix_and_ntp_timestamps_and_from_no_others() {
+        gst::init().expect("GStreamer is installed");
+        let of = |name: &str, nanoseconds: u64| {
+            let mut buffer = gst::Buffer::new();
+            let caps = gst::Caps::new_empty_simple(name);
+            gst::ReferenceTimestampMeta::add(
+                buffer.get_mut().expect("a new buffer has one owner"),
+                &caps,
+                gst::ClockTime::from_nseconds(nanoseconds),
+                gst::ClockTime::NONE,
+            );
+            reference_utc(&buffer)
+        };
+        let ntp = NTP_TO_UNIX.unsigned_abs();
+        assert_eq!(of("timestamp/x-unix", 10), Some(10));
+        assert_eq!(of("timestamp/x-ntp", ntp + 10), Some(10));
+        assert_eq!(of("timestamp/x-ntp", ntp - 1), None);
+        assert_eq!(of("timestamp/x-ptp", 10), None);
+        assert_eq!(reference_utc(&gst::Buffer::new()), None);
+    }
+}

@@ -147,9 +147,9 @@ impl Clip {
     }
 
     /// Ends the clip; `cut` says why it holds less than the gate opened for.
-    pub(super) fn end(self, cut: Option<String>, config: &Config) -> Option<Action> {
+    pub(super) fn end(self, cut: Option<String>, config: &Config, epoch: u64) -> Option<Action> {
         let Some(file) = self.file else {
-            return self.empty(config);
+            return self.empty(config, epoch);
         };
         let loss = self.track.loss().map(|loss| loss.to_string());
         let cut = cut.or(loss);
@@ -178,21 +178,24 @@ impl Clip {
     }
 
     /// A recording without a frame; a further part without one is nothing to speak of.
-    fn empty(self, config: &Config) -> Option<Action> {
+    fn empty(self, config: &Config, epoch: u64) -> Option<Action> {
         if self.identity.is_some() {
             return None;
         }
         let wall = Wall::best(None, config.epoch, self.moment.clock);
         let start = self.recording.start;
         let subject = Subject {
-            id: recording_id(&config.source, 0, wall.unix(start), self.recording.id),
+            id: recording_id(&config.source, epoch, wall.unix(start), self.recording.id),
             n: self.recording.id,
             source: config.source.clone(),
             start,
             start_utc: wall.unix(start),
         };
-        let reason = "the recording ended before its first frame came, so there is no clip";
-        Some(Action::Fail(subject, reason.into()))
+        let reason = match self.track.loss() {
+            Some(loss) => format!("there is no clip, as {loss}"),
+            None => "the recording ended before its first frame came, so there is no clip".into(),
+        };
+        Some(Action::Fail(subject, reason))
     }
 
     fn begin(&self, first: &Unit<gst::Buffer>, config: &Config, epoch: u64) -> (File, Beginning) {

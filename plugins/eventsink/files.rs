@@ -122,11 +122,13 @@ pub(super) fn try_directory(directory: &str) -> io::Result<()> {
     let directory = if directory.is_empty() { "." } else { directory };
     fs::create_dir_all(directory)?;
     let probe = Path::new(directory).join(format!(".evr-{}.part", std::process::id()));
-    let tried = File::create(&probe);
-    if tried.is_ok() {
-        fs::remove_file(probe)?;
+    File::create(&probe)?;
+    match fs::remove_file(probe) {
+        // Another eventsink that starts now tries the same name, in this process or in a container
+        // that counts its processes as we do, and was faster.
+        Err(err) if err.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
-    tried.map(drop)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -176,6 +178,21 @@ mod tests {
         fs::write(files.clip_part(), b"media").expect("written");
         files.abandon();
         assert!(files.clip_part().exists());
+    }
+
+    #[test]
+    fn sinks_that_start_at_once_find_the_same_directory_good() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().to_str().expect("UTF-8");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        try_directory(path).expect("writable");
+                    }
+                });
+            }
+        });
     }
 
     #[test]

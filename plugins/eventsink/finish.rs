@@ -22,6 +22,9 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// How long a pipeline may take to let go of its file.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
+/// What helps against everything that a file system refuses.
+const CURE: &str = "see that its directory is writable and its disk has room";
+
 /// How a recording's thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -100,7 +103,7 @@ fn record(
     listener: &impl Listener,
 ) -> Result<Outcome, Failure> {
     let files = Files::reserve(&beginning.stem).map_err(|err| Failure {
-        reason: format!("{}.mp4 cannot be created: {err}", beginning.stem),
+        reason: format!("{}.mp4 cannot be created ({err}): {CURE}", beginning.stem),
         files: None,
     })?;
     let written = write(beginning, &files, listener);
@@ -141,7 +144,7 @@ fn write(
             listen(beginning, files, listener)
         }
         Err(_) => Err(match beginning.heard.try_recv() {
-            Ok(Event::Broken(why)) => why,
+            Ok(Event::Broken(why)) => unwritable(files, &why),
             _ => "its pipeline does not start".into(),
         }),
     };
@@ -193,11 +196,11 @@ fn listen(
                     return Ok(ending);
                 }
             }
-            Ok(Event::Broken(why)) => return Err(why),
+            Ok(Event::Broken(why)) => return Err(unwritable(files, &why)),
             Err(RecvTimeoutError::Timeout) => {
-                return Err(format!(
-                    "the disk took longer than {} s to take its end",
-                    DEADLINE.as_secs()
+                return Err(unwritable(
+                    files,
+                    &format!("its end took longer than {} s", DEADLINE.as_secs()),
                 ));
             }
             Err(RecvTimeoutError::Disconnected) => {
@@ -205,6 +208,11 @@ fn listen(
             }
         }
     }
+}
+
+fn unwritable(files: &Files, why: &str) -> String {
+    let part = files.clip_part();
+    format!("{} cannot be written ({why}): {CURE}", part.display())
 }
 
 /// Thumbnail, sidecar, final names.
@@ -225,7 +233,12 @@ fn publish(
         bytes,
     };
     let sidecar = Sidecar::new(facts, clip);
-    let incomplete = |err| format!("{} cannot be completed: {err}", files.clip().display());
+    let incomplete = |err| {
+        format!(
+            "{} cannot be completed ({err}): {CURE}",
+            files.clip().display()
+        )
+    };
     // Before the picture, which must not take their last bytes of disk.
     files.secure(&sidecar.to_json()).map_err(incomplete)?;
     let pictured = beginning.thumbnail && {

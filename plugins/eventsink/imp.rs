@@ -10,21 +10,18 @@
 //! ```
 
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use evr_core::recording::name::Template;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::caps;
-use super::clip::Beginning;
 use super::clock::Moment;
 use super::files;
-use super::finish::{self, DEADLINE, Listener, Outcome, Permits};
+use super::finish::{DEADLINE, Permits};
 use super::recorder::{Action, Config, NoGate, Recorder};
-use super::report::{Report, Subject};
-use super::writer::{self, MAX_QUEUED, Writer};
-use crate::bridge;
+use super::writer;
 use crate::bridge::recording::Recording;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -35,13 +32,8 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Recordings whose thread has not ended. A live camera that opens more than that while the disk
-/// hangs loses the newest.
-const MAX_UNFINISHED: usize = 16;
 /// Thumbnails that are decoded at once.
 const MAX_FINISHING: usize = 2;
-/// How often media that waits for the disk looks whether there is room.
-const PATIENCE: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone)]
 struct Settings {
@@ -65,18 +57,20 @@ impl Default for Settings {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// `None` while stopped.
-    recorder: Option<Recorder>,
+    pub(super) recorder: Option<Recorder>,
     /// Recordings whose thread runs.
-    unfinished: usize,
+    pub(super) unfinished: usize,
     /// The streaming thread must not wait for anything any more.
-    hurry: bool,
+    pub(super) hurry: bool,
     /// Seqnum of the EOS event whose message is due once `unfinished == 0`.
-    eos: Option<gst::Seqnum>,
-    recordings: u64,
-    truncated: u64,
-    failed: u64,
+    pub(super) eos: Option<gst::Seqnum>,
+    /// Caps that were refused; upstream sends them again with each buffer.
+    refused: Option<gst::Caps>,
+    pub(super) recordings: u64,
+    pub(super) truncated: u64,
+    pub(super) failed: u64,
 }
 
 #[derive(glib::Properties)]
@@ -85,7 +79,7 @@ pub struct EventSink {
     #[property(name = "location", get, set, type = String, member = location, nick = "Location", blurb = "Where clips go: a path in which strftime conversions (UTC of the first frame) and {id}, {source}, {label} and {n} are filled in; missing directories are made, a taken name gets -2", default = Some(Settings::default().location.as_str()), mutable_ready)]
     #[property(name = "source-id", get, set, type = String, member = source_id, nick = "Source", blurb = "Name of the camera in ids, file names, sidecars and messages", default = Some(Settings::default().source_id.as_str()), mutable_ready)]
     #[property(name = "epoch", get, set, type = i64, member = epoch, nick = "Epoch", blurb = "UTC of running time 0 in nanoseconds since 1970-01-01, for buffers without reference timestamps; -1 takes this machine's clock where the media is live and 1970-01-01 where it is not", minimum = -1, default = Settings::default().epoch, mutable_ready)]
-    #[property(name = "fragment-duration", get, set, type = gst::ClockTime, member = fragment_duration, nick = "Fragment duration", blurb = "Nanoseconds of media after which what was written survives a crash", default = *Settings::default().fragment_duration, mutable_ready)]
+    #[property(name = "fragment-duration", get, set, type = gst::ClockTime, member = fragment_duration, nick = "Fragment duration", blurb = "Nanoseconds of media after which what was written survives a crash", minimum = 100_000_000, default = *Settings::default().fragment_duration, mutable_ready)]
     #[property(name = "thumbnail", get, set, type = bool, member = thumbnail, nick = "Thumbnail", blurb = "Whether a JPEG of the first signal's frame is put beside each clip, with boxes around what the signal says was seen", default = Settings::default().thumbnail, mutable_ready)]
     settings: Mutex<Settings>,
     #[property(name = "recordings", get = |sink: &Self| sink.state().recordings, type = u64, nick = "Recordings", blurb = "Recordings that are on disk under their final names, truncated ones among them")]
@@ -95,8 +89,8 @@ pub struct EventSink {
     #[property(name = "outside", get = |sink: &Self| sink.state().recorder.as_ref().map_or(0, Recorder::outside), type = u64, nick = "Outside", blurb = "Buffers that were dropped because they came between two recordings, since the element started")]
     state: Mutex<State>,
     /// `state.unfinished` or `state.hurry` has changed.
-    changed: Condvar,
-    permits: Arc<Permits>,
+    pub(super) changed: Condvar,
+    pub(super) permits: Arc<Permits>,
 }
 
 impl Default for EventSink {
@@ -111,7 +105,7 @@ impl Default for EventSink {
 }
 
 impl EventSink {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -156,6 +150,7 @@ impl EventSink {
         state.recorder = Some(recorder);
         state.hurry = false;
         state.eos = None;
+        state.refused = None;
         Ok(())
     }
 
@@ -192,135 +187,6 @@ impl EventSink {
             .as_mut()
             .map(decide)
             .unwrap_or_default()
-    }
-
-    fn act(&self, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::Begin(beginning) => self.begin(*beginning),
-                Action::Write {
-                    writer,
-                    buffer,
-                    pts,
-                    dts,
-                } => {
-                    self.wait_for_room(&writer);
-                    writer.write(buffer, pts, dts);
-                }
-                Action::End(writer, ending) => writer.end(ending),
-                Action::Fail(subject, reason) => self.fail(&subject, &reason),
-                Action::Warn(sentence) => self.warn(&sentence),
-            }
-        }
-    }
-
-    /// Gives a recording its thread.
-    fn begin(&self, beginning: Beginning) {
-        {
-            let mut state = self.state();
-            if beginning.writer.patient {
-                while state.unfinished >= MAX_UNFINISHED && !state.hurry {
-                    state = self
-                        .changed
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
-            }
-            state.unfinished += 1;
-            if state.unfinished > MAX_UNFINISHED && !beginning.writer.patient {
-                drop(state);
-                let reason = format!("{MAX_UNFINISHED} recordings still wait for the disk");
-                return self.refuse(&beginning.writer, &beginning.subject, &reason);
-            }
-        }
-        let (writer, subject) = (beginning.writer.clone(), beginning.subject.clone());
-        let sink = self.obj().downgrade();
-        let permits = self.permits.clone();
-        let spawned = std::thread::Builder::new()
-            .name(format!("evr-recording-{}", subject.n))
-            .spawn(move || {
-                let outcome = finish::run(&beginning, &permits, &Reporter(sink.clone()));
-                if let Some(sink) = sink.upgrade() {
-                    sink.imp().finished(outcome);
-                }
-            });
-        if let Err(err) = spawned {
-            self.refuse(
-                &writer,
-                &subject,
-                &format!("its thread cannot be started: {err}"),
-            );
-        }
-    }
-
-    fn refuse(&self, writer: &Writer, subject: &Subject, reason: &str) {
-        writer.set_broken();
-        self.fail(subject, reason);
-        self.state().unfinished -= 1;
-        self.changed.notify_all();
-        self.post_eos_if_due();
-    }
-
-    fn fail(&self, subject: &Subject, reason: &str) {
-        let report = Report::Failed { part: None, reason };
-        self.state().failed += 1;
-        let (fields, json) = report.message(subject);
-        bridge::message::post(self.obj().upcast_ref::<gst::Element>(), fields, &json);
-        self.warn(&format!("recording {} failed: {reason}", subject.id));
-    }
-
-    fn warn(&self, sentence: &str) {
-        gst::element_imp_warning!(
-            self,
-            gst::ResourceError::Write,
-            ("{}: {sentence}", self.obj().name())
-        );
-    }
-
-    /// Called by a recording's thread as its last act.
-    fn finished(&self, outcome: Outcome) {
-        {
-            let mut state = self.state();
-            state.recordings += u64::from(outcome != Outcome::Failed);
-            state.truncated += u64::from(outcome == Outcome::Truncated);
-            state.failed += u64::from(outcome == Outcome::Failed);
-            state.unfinished -= 1;
-        }
-        self.changed.notify_all();
-        self.post_eos_if_due();
-    }
-
-    fn post_eos_if_due(&self) {
-        let due = {
-            let mut state = self.state();
-            if state.unfinished == 0 {
-                state.eos.take()
-            } else {
-                None
-            }
-        };
-        if let Some(seqnum) = due {
-            let message = gst::message::Eos::builder()
-                .src(&*self.obj())
-                .seqnum(seqnum)
-                .build();
-            // Nobody listens only while the element is being taken down.
-            let _ = self.obj().post_message(message);
-        }
-    }
-
-    /// Media that waits for us waits here until the disk has caught up.
-    fn wait_for_room(&self, writer: &Writer) {
-        if !writer.patient || writer.queued() < MAX_QUEUED {
-            return;
-        }
-        let mut state = self.state();
-        while writer.queued() >= MAX_QUEUED && !state.hurry {
-            (state, _) = self
-                .changed
-                .wait_timeout(state, PATIENCE)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
     }
 
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -402,6 +268,10 @@ impl EventSink {
                 true
             }
             Err(why) => {
+                let told = self.state().refused.replace(caps.clone());
+                if told.as_ref() == Some(&caps) {
+                    return false;
+                }
                 let name = self.obj().name();
                 gst::element_imp_error!(
                     self,
@@ -437,24 +307,6 @@ impl EventSink {
     }
 }
 
-/// Passes on what a recording's thread says, as long as there is an element.
-struct Reporter(glib::WeakRef<super::EventSink>);
-
-impl Listener for Reporter {
-    fn report(&self, subject: &Subject, report: &Report) {
-        if let Some(sink) = self.0.upgrade() {
-            let (fields, json) = report.message(subject);
-            bridge::message::post(&sink, fields, &json);
-        }
-    }
-
-    fn warn(&self, sentence: &str) {
-        if let Some(sink) = self.0.upgrade() {
-            sink.imp().warn(sentence);
-        }
-    }
-}
-
 #[glib::object_subclass]
 impl ObjectSubclass for EventSink {
     const NAME: &'static str = "GstEvrEventSink";
@@ -480,7 +332,7 @@ impl ElementImpl for EventSink {
                 "Event recording sink",
                 "Sink/File/Video",
                 "Writes each recording that signalgate opens to an MP4 clip with a JSON sidecar",
-                "gst-plugin-evr contributors",
+                env!("CARGO_PKG_NAME"),
             )
         });
         Some(&METADATA)

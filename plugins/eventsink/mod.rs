@@ -2,6 +2,7 @@
 
 use gst::prelude::*;
 
+mod act;
 mod caps;
 mod clip;
 mod clock;

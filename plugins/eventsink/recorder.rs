@@ -263,14 +263,17 @@ impl Recorder {
         if part.id().is_none() {
             return vec![];
         }
-        part.end(Some(why.to_string()), &self.config)
+        part.end(Some(why.to_string()), &self.config, self.epoch)
             .into_iter()
             .collect()
     }
 
     fn end(&mut self, cut: Option<String>) -> Vec<Action> {
         match std::mem::replace(&mut self.stage, Stage::Shut) {
-            Stage::Open(clip) => clip.end(cut, &self.config).into_iter().collect(),
+            Stage::Open(clip) => clip
+                .end(cut, &self.config, self.epoch)
+                .into_iter()
+                .collect(),
             Stage::Shut | Stage::Over => vec![],
         }
     }
@@ -323,7 +326,7 @@ mod tests {
         let fields = buffer.get_mut().expect("a new buffer has one owner");
         fields.set_pts(n * 100 * gst::ClockTime::MSECOND);
         fields.set_dts(fields.pts());
-        if n % 10 != 0 {
+        if !n.is_multiple_of(10) {
             fields.set_flags(gst::BufferFlags::DELTA_UNIT);
         }
         buffer

@@ -38,7 +38,7 @@ pub(super) fn take(picture: &Picture) -> Result<Vec<u8>, String> {
     jpeg
 }
 
-/// `filesrc ! qtdemux ! decodebin ! videoconvert ! appsink`, prerolled at the frame.
+/// `filesrc ! decodebin ! videoconvert ! appsink`, prerolled at the frame.
 fn frame(
     pipeline: &gst::Pipeline,
     picture: &Picture,

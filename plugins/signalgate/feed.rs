@@ -67,6 +67,9 @@ impl SignalGate {
             gst::EventView::FlushStart(_) => return self.flush_start(id, event),
             gst::EventView::FlushStop(_) => return self.flush_stop(id, event),
             gst::EventView::Caps(caps) => self.check_caps(caps.caps()),
+            gst::EventView::Segment(segment) if segment.segment().format() != gst::Format::Time => {
+                return self.refuse_format(segment.segment().format());
+            }
             _ if !event.is_serialized() => {
                 return gst::Pad::event_default(pad, Some(&*self.obj()), event);
             }
@@ -97,6 +100,20 @@ impl SignalGate {
         true
     }
 
+    /// Without times nothing can be decided.
+    fn refuse_format(&self, format: gst::Format) -> bool {
+        gst::element_imp_error!(
+            self,
+            gst::StreamError::Format,
+            (
+                "{} gets a stream that counts in {format:?}, not in time: put a demuxer or a \
+                 parser that sets timestamps before it",
+                self.obj().name()
+            )
+        );
+        false
+    }
+
     /// Raw video works, but little of it can be held.
     fn check_caps(&self, caps: &gst::CapsRef) {
         let raw = caps
@@ -106,8 +123,11 @@ impl SignalGate {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
-                ("signalgate holds raw video ({caps}), of which max-size-bytes covers only moments: \
-                     put an encoder before it")
+                (
+                    "{} holds raw video ({caps}), of which max-size-bytes covers only moments: \
+                     put an encoder before it",
+                    self.obj().name()
+                )
             );
         }
     }
@@ -131,6 +151,7 @@ impl SignalGate {
         let _ = src.pause_task();
         if id == REFERENCE {
             self.decide(|state| state.gate.flush());
+            self.set_open(false);
         }
         self.lock().reset_after_flush(id);
         let passed = src.push_event(event);

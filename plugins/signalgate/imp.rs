@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Condvar, LazyLock, Mutex, MutexGuard,
+        Arc, Condvar, LazyLock, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -211,6 +211,8 @@ pub(crate) struct SignalGate {
         get = |this: &Self| this.open.load(Ordering::Relaxed), type = bool
     )]
     pub(super) open: AtomicBool,
+    /// This element, for what its pads call; empty until it is constructed.
+    pub(super) owner: Arc<glib::WeakRef<super::SignalGate>>,
     pub(super) sinkpad: gst::Pad,
     srcpad: gst::Pad,
 }
@@ -226,6 +228,13 @@ impl SignalGate {
         act: impl FnOnce(&mut Stream) -> R,
     ) -> Option<R> {
         self.lock().streams.get_mut(&id).map(act)
+    }
+
+    /// Tells whether a recording is going through.
+    pub(super) fn set_open(&self, open: bool) {
+        if self.open.swap(open, Ordering::Relaxed) != open {
+            self.obj().notify("open");
+        }
     }
 
     fn stats(&self) -> Stats {
@@ -323,7 +332,9 @@ impl ObjectSubclass for SignalGate {
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name: &str| class.pad_template(name).expect("declared in pad_templates");
+        let owner = Arc::default();
         let (sinkpad, srcpad) = Self::media_pads(
+            Arc::clone(&owner),
             REFERENCE,
             (&template("sink"), "sink"),
             (&template("src"), "src"),
@@ -338,6 +349,7 @@ impl ObjectSubclass for SignalGate {
             work: Condvar::new(),
             room: Condvar::new(),
             open: AtomicBool::new(false),
+            owner,
             sinkpad,
             srcpad,
         }
@@ -398,6 +410,7 @@ impl ObjectImpl for SignalGate {
 
     fn constructed(&self) {
         self.parent_constructed();
+        self.owner.set(Some(&self.obj()));
         for pad in [&self.sinkpad, &self.srcpad] {
             self.obj()
                 .add_pad(pad)
@@ -467,7 +480,7 @@ impl ElementImpl for SignalGate {
         if transition == gst::StateChange::PausedToReady {
             // Held media goes now, not when the element is next used.
             self.lock().restart(Config::default());
-            self.open.store(false, Ordering::Relaxed);
+            self.set_open(false);
         }
         Ok(success)
     }

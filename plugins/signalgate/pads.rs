@@ -1,5 +1,7 @@
 //! The pads: which there are, what they are called, and whom they call.
 
+use std::sync::Arc;
+
 use evr_core::gate::{PadId, StreamId};
 use gst::{prelude::*, subclass::prelude::*};
 
@@ -31,8 +33,10 @@ impl SignalGate {
             .map_err(|err| gst::loggable_error!(CAT, "Could not stop the task: {err}"))
     }
 
-    /// The sink and the src pad of one stream.
+    /// The sink and the src pad of one stream. A pad that is requested in a running pipeline is
+    /// activated before it has a parent, so activation goes by the `owner`.
     pub(super) fn media_pads(
+        owner: Arc<glib::WeakRef<super::SignalGate>>,
         id: StreamId,
         (sink, sink_name): (&gst::PadTemplate, &str),
         (src, src_name): (&gst::PadTemplate, &str),
@@ -63,12 +67,9 @@ impl SignalGate {
         let src = gst::Pad::builder_from_template(src)
             .name(src_name)
             .flags(gst::PadFlags::PROXY_CAPS)
-            .activatemode_function(move |pad, parent, _, active| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::loggable_error!(CAT, "The element has panicked before")),
-                    |this| this.activate_src(id, pad, active),
-                )
+            .activatemode_function(move |pad, _, _, active| match owner.upgrade() {
+                Some(element) => element.imp().activate_src(id, pad, active),
+                None => Ok(()),
             })
             .event_function(|pad, parent, event| {
                 Self::catch_panic_pad_function(parent, || false, |this| this.src_event(pad, event))
@@ -187,7 +188,12 @@ impl SignalGate {
             state.next_pad += 1;
             StreamId(state.next_pad)
         };
-        let (sink, src) = Self::media_pads(id, (template, &sink_name), (&src_template, &src_name));
+        let (sink, src) = Self::media_pads(
+            Arc::clone(&self.owner),
+            id,
+            (template, &sink_name),
+            (&src_template, &src_name),
+        );
         self.decide(|state| {
             state.streams.insert(id, Stream::new(&sink, &src));
             state.gate.add_stream(id);

@@ -247,8 +247,7 @@ impl SignalGate {
             pad.push_event(event);
         }
         if let Some(open) = opens {
-            self.open.store(open, std::sync::atomic::Ordering::Relaxed);
-            self.obj().notify("open");
+            self.set_open(open);
             if open {
                 self.request_keyframe();
             }

@@ -31,7 +31,7 @@ pub(crate) fn record(name: &str, figures: &[(String, String)]) -> Result<()> {
     let before = fs::read_to_string(&path).unwrap_or_else(|_| INTRODUCTION.to_owned());
     let after = replace_section(&before, name, &section(name, &circumstances(), figures));
     fs::write(&path, after).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("{} figures are in docs/measured.md", figures.len());
+    println!("figures written to docs/measured.md: {}", figures.len());
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Every script in `pipelines/` runs and leaves recordings that hold what they claim.
+//! Every script in `pipelines/` runs and leaves clips that play, and sidecars that tell the truth.
 //!
 //! A script takes its input, its model and its folder from `EVR_INPUT`, `EVR_MODEL` and
 //! `EVR_RECORDINGS` where it is given no arguments; that is how they are run here.
@@ -39,15 +39,19 @@ fn run_one(stage: &Stage, assets: &Assets, script: &Path, folder: &Path) -> Resu
             .env("EVR_MODEL", &assets.model)
             .env("EVR_RECORDINGS", folder),
     )?;
+    let clips = recordings::clips(folder)?;
+    ensure!(!clips.is_empty(), "it left no clip in {}", folder.display());
     let recordings = recordings::read(folder)?;
-    ensure!(
-        !recordings.is_empty(),
-        "it left no recording in {}",
-        folder.display()
-    );
     for recording in &recordings {
         recording.verify()?;
         println!("  {}", recording.describe()?);
+    }
+    // A stock sink behind the gate leaves clips and nothing else.
+    if recordings.is_empty() {
+        for clip in &clips {
+            let frames = recordings::count_frames(clip)?;
+            println!("  {} frames in {}", frames, recordings::relative(clip));
+        }
     }
     Ok(())
 }

@@ -102,7 +102,7 @@ fn cannot_start(command: &Command) -> String {
 /// Announces a step and, if it lasts, says from time to time that it is still at work.
 ///
 /// ```text
-/// fetching ONNX Runtime 1.31.1 …
+/// fetching ONNX Runtime 1.28.0 …
 ///   still at it after 15 s
 /// ```
 pub(crate) struct Progress {

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::process;
 
+/// Endings of the files that hold clips.
+const CONTAINERS: [&str; 3] = ["mp4", "mkv", "ts"];
+
 /// One recording: what its sidecar says, and where its files lie.
 pub(crate) struct Recording {
     sidecar: Value,
@@ -45,7 +48,7 @@ impl Recording {
 
     /// The clip: the sidecar's name with the container's extension.
     fn clip(&self) -> Result<PathBuf> {
-        let clip = ["mp4", "mkv", "ts"]
+        let clip = CONTAINERS
             .map(|extension| self.path.with_extension(extension))
             .into_iter()
             .find(|path| path.is_file());
@@ -111,44 +114,61 @@ impl Recording {
             .unwrap_or(0.0)
     }
 
-    /// Fails unless ffprobe, which has no part in writing clips, finds what the sidecar claims.
+    /// Fails unless ffprobe finds what the sidecar claims.
     pub(crate) fn verify(&self) -> Result<()> {
         let clip = self.clip()?;
-        let mut probe = Command::new("ffprobe");
-        probe
-            .args(["-v", "error", "-select_streams", "v:0", "-count_frames"])
-            .args([
-                "-show_entries",
-                "stream=nb_read_frames",
-                "-show_entries",
-                "frame=key_frame",
-            ])
-            .args(["-of", "json"])
-            .arg(&clip);
-        let output = process::capture(&mut probe)?;
-        let said = String::from_utf8_lossy(&output.stderr);
+        let frames = count_frames(&clip)?;
+        let claimed = &self.sidecar["clip"]["frames"];
         ensure!(
-            said.is_empty(),
-            "ffprobe complains about {}: {said}",
-            clip.display()
-        );
-        let found: Value = serde_json::from_slice(&output.stdout)?;
-        let frames = found["streams"][0]["nb_read_frames"]
-            .as_str()
-            .unwrap_or("no");
-        let claimed = self.sidecar["clip"]["frames"].to_string();
-        ensure!(
-            frames == claimed,
+            *claimed == frames,
             "{} decodes to {frames} frames, its sidecar says {claimed}",
-            clip.display()
-        );
-        ensure!(
-            found["frames"][0]["key_frame"] == 1,
-            "{} does not begin with a keyframe",
             clip.display()
         );
         self.thumbnail()
     }
+}
+
+/// The clips in `folder`, whether sidecars lie beside them or not, in the order of their names.
+pub(crate) fn clips(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut clips: Vec<PathBuf> = fs::read_dir(folder)
+        .with_context(|| format!("cannot list {}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let extension = path.extension().unwrap_or_default();
+            CONTAINERS.iter().any(|container| extension == *container)
+        })
+        .collect();
+    clips.sort();
+    Ok(clips)
+}
+
+/// How many frames ffprobe, which has no part in writing clips, decodes; fails where it complains
+/// or where the first is no keyframe.
+pub(crate) fn count_frames(clip: &Path) -> Result<u64> {
+    let mut probe = Command::new("ffprobe");
+    probe
+        .args(["-v", "error", "-select_streams", "v:0", "-count_frames"])
+        .args(["-show_entries", "stream=nb_read_frames"])
+        .args(["-show_entries", "frame=key_frame"])
+        .args(["-of", "json"])
+        .arg(clip);
+    let output = process::capture(&mut probe)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        said.is_empty(),
+        "ffprobe complains about {}: {said}",
+        clip.display()
+    );
+    let found: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(
+        found["frames"][0]["key_frame"] == 1,
+        "{} does not begin with a keyframe",
+        clip.display()
+    );
+    let frames = found["streams"][0]["nb_read_frames"].as_str();
+    frames
+        .and_then(|frames| frames.parse().ok())
+        .with_context(|| format!("ffprobe counts no frames in {}", clip.display()))
 }
 
 /// `path` from the current folder if it lies there.

@@ -194,10 +194,12 @@ impl Sources {
 
     /// Q: the time up to which all signals are known.
     pub(super) fn known(&self, config: &Config, media: &Media) -> Nanos {
-        if self.pads.is_empty() {
-            return media.safe;
-        }
-        let mut known = Nanos::MAX;
+        // Without pads, signals come in band or by action: with the media, not after it.
+        let mut known = if self.pads.is_empty() {
+            media.safe
+        } else {
+            Nanos::MAX
+        };
         for pad in self.pads.values().filter(|pad| !pad.eos) {
             // At the end of the media nothing bounds a lagging pad's lateness but its own end.
             if pad.watermarked && (!pad.lagging || media.ended.is_some()) {

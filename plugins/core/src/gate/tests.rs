@@ -81,3 +81,18 @@ fn a_pad_that_joins_before_any_media_does_not_lag() {
         "30 s without a word is too far behind"
     );
 }
+
+#[test]
+fn a_bound_is_kept_where_signals_come_in_band() {
+    let bounds = Bounds {
+        buffers: Some(60),
+        ..Bounds::default()
+    };
+    let mut gate = Gate::new(Config { bounds, ..config() });
+    gate.signal(None, Some(3 * SECOND), Signal::default());
+    for unit in frames(0, 10, 2) {
+        gate.push(REFERENCE, unit);
+        assert!(gate.stats().held_buffers <= 60 + 50);
+    }
+    assert!(gate.is_open());
+}

@@ -59,7 +59,10 @@ pub enum Loss {
     #[error("the disk could not keep up, so whole groups of pictures were dropped")]
     TooSlow,
     /// Units without PTS.
-    #[error("buffers without PTS were dropped, each with the rest of its group of pictures")]
+    #[error(
+        "buffers without PTS were dropped, each with the rest of its group of pictures: take the \
+         video from a container or a camera, as a bare stream tells no times"
+    )]
     NoPts,
 }
 

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Audio is cut where the video is: a camera with a microphone (here test sources, encoded as cameras do)
+# into one Matroska file. Every pad behind the gate is named.
+#
+#   audio-and-video.sh [folder]
+#
+# Without an argument the folder comes from EVR_RECORDINGS; EVR_SIGNALS may hold other signals, one JSON
+# object a line. GStreamer must find the plugin (GST_PLUGIN_PATH).
+set -eu
+
+recordings=${1:-${EVR_RECORDINGS:-recordings}}
+signals=${EVR_SIGNALS:-'{"media_time": 10000000000}'}
+mkdir -p "$recordings"
+
+printf '%s\n' "$signals" | gst-launch-1.0 -e -m \
+  signalgate name=gate activation-signal-offset=-3000000000 minimum-activation-time=5000000000 \
+  videotestsrc num-buffers=500 ! video/x-raw,width=320,height=240,framerate=25/1 \
+     ! x264enc speed-preset=ultrafast key-int-max=50 ! h264parse ! queue ! gate.sink \
+  audiotestsrc num-buffers=861 ! audio/x-raw,rate=44100,channels=2 \
+     ! avenc_aac ! aacparse ! queue ! gate.sink_0 \
+  matroskamux name=mux offset-to-zero=true ! filesink location="$recordings/clip.mkv" \
+  gate.src ! queue ! mux.video_0 \
+  gate.src_0 ! queue ! mux.audio_0 \
+  fdsrc fd=0 ! gate.signal

@@ -1,0 +1,171 @@
+//! What eventsink does once it has decided, with no lock held: recordings get their threads, their
+//! buffers and their end, and applications hear of them.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::clip::Beginning;
+use super::finish::{self, Listener, Outcome};
+use super::imp::EventSink;
+use super::recorder::Action;
+use super::report::{Report, Subject};
+use super::writer::{MAX_QUEUED, Writer};
+use crate::bridge;
+
+/// Recordings whose thread has not ended. A live camera that opens more than that while the disk
+/// hangs loses the newest.
+const MAX_UNFINISHED: usize = 16;
+/// How often media that waits for the disk looks whether there is room.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+impl EventSink {
+    pub(super) fn act(&self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Begin(beginning) => self.begin(*beginning),
+                Action::Write {
+                    writer,
+                    buffer,
+                    pts,
+                    dts,
+                } => {
+                    self.wait_for_room(&writer);
+                    writer.write(buffer, pts, dts);
+                }
+                Action::End(writer, ending) => writer.end(ending),
+                Action::Fail(subject, reason) => self.fail(&subject, &reason),
+                Action::Warn(sentence) => self.warn(&sentence),
+            }
+        }
+    }
+
+    /// Gives a recording its thread.
+    fn begin(&self, beginning: Beginning) {
+        {
+            let mut state = self.state();
+            if beginning.writer.patient {
+                while state.unfinished >= MAX_UNFINISHED && !state.hurry {
+                    state = self
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+            state.unfinished += 1;
+            if state.unfinished > MAX_UNFINISHED && !beginning.writer.patient {
+                drop(state);
+                let reason = format!("{MAX_UNFINISHED} recordings still wait for the disk");
+                return self.refuse(&beginning.writer, &beginning.subject, &reason);
+            }
+        }
+        let (writer, subject) = (beginning.writer.clone(), beginning.subject.clone());
+        let sink = self.obj().downgrade();
+        let permits = self.permits.clone();
+        let spawned = std::thread::Builder::new()
+            .name(format!("evr-recording-{}", subject.n))
+            .spawn(move || {
+                let outcome = finish::run(&beginning, &permits, &Reporter(sink.clone()));
+                if let Some(sink) = sink.upgrade() {
+                    sink.imp().finished(outcome);
+                }
+            });
+        if let Err(err) = spawned {
+            self.refuse(
+                &writer,
+                &subject,
+                &format!("its thread cannot be started: {err}"),
+            );
+        }
+    }
+
+    fn refuse(&self, writer: &Writer, subject: &Subject, reason: &str) {
+        writer.set_broken();
+        self.fail(subject, reason);
+        self.state().unfinished -= 1;
+        self.changed.notify_all();
+        self.post_eos_if_due();
+    }
+
+    fn fail(&self, subject: &Subject, reason: &str) {
+        let report = Report::Failed { part: None, reason };
+        self.state().failed += 1;
+        let (fields, json) = report.message(subject);
+        bridge::message::post(self.obj().upcast_ref::<gst::Element>(), fields, &json);
+        self.warn(&format!("recording {} failed: {reason}", subject.id));
+    }
+
+    pub(super) fn warn(&self, sentence: &str) {
+        gst::element_imp_warning!(
+            self,
+            gst::ResourceError::Write,
+            ("{}: {sentence}", self.obj().name())
+        );
+    }
+
+    /// Called by a recording's thread as its last act.
+    fn finished(&self, outcome: Outcome) {
+        {
+            let mut state = self.state();
+            state.recordings += u64::from(outcome != Outcome::Failed);
+            state.truncated += u64::from(outcome == Outcome::Truncated);
+            state.failed += u64::from(outcome == Outcome::Failed);
+            state.unfinished -= 1;
+        }
+        self.changed.notify_all();
+        self.post_eos_if_due();
+    }
+
+    pub(super) fn post_eos_if_due(&self) {
+        let due = {
+            let mut state = self.state();
+            if state.unfinished == 0 {
+                state.eos.take()
+            } else {
+                None
+            }
+        };
+        if let Some(seqnum) = due {
+            let message = gst::message::Eos::builder()
+                .src(&*self.obj())
+                .seqnum(seqnum)
+                .build();
+            // Nobody listens only while the element is being taken down.
+            let _ = self.obj().post_message(message);
+        }
+    }
+
+    /// Media that waits for us waits here until the disk has caught up.
+    fn wait_for_room(&self, writer: &Writer) {
+        if !writer.patient || writer.queued() < MAX_QUEUED {
+            return;
+        }
+        let mut state = self.state();
+        while writer.queued() >= MAX_QUEUED && !state.hurry {
+            (state, _) = self
+                .changed
+                .wait_timeout(state, PATIENCE)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Passes on what a recording's thread says, as long as there is an element.
+struct Reporter(glib::WeakRef<super::EventSink>);
+
+impl Listener for Reporter {
+    fn report(&self, subject: &Subject, report: &Report) {
+        if let Some(sink) = self.0.upgrade() {
+            let (fields, json) = report.message(subject);
+            bridge::message::post(&sink, fields, &json);
+        }
+    }
+
+    fn warn(&self, sentence: &str) {
+        if let Some(sink) = self.0.upgrade() {
+            sink.imp().warn(sentence);
+        }
+    }
+}

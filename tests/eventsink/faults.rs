@@ -1,0 +1,244 @@
+//! What a fault costs, and what it never costs.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use serde_json::Value;
+
+use crate::bench::*;
+
+#[test]
+fn a_location_that_cannot_be_written_is_an_element_error_and_leaves_no_file() {
+    let directory = directory();
+    fs::write(directory.path().join("file"), b"").expect("written");
+    for (location, says) in [
+        (within(&directory, "file/{id}.mp4"), "cannot be written"),
+        (within(&directory, "{camera}.mp4"), "{camera}"),
+        (String::new(), "names no file"),
+    ] {
+        let bench = Bench::new(&location);
+        let _ = bench
+            .pipeline
+            .set_state(gst::State::Playing)
+            .expect_err("it cannot start");
+        let error = bench.bus.pop_filtered(&[gst::MessageType::Error]);
+        let error = error.expect("it says why");
+        let gst::MessageView::Error(error) = error.view() else {
+            unreachable!("filtered")
+        };
+        let error = error.error().to_string();
+        assert!(
+            error.contains(says) && error.contains("eventsink"),
+            "{error}"
+        );
+    }
+    assert_eq!(names(directory.path()), ["file"]);
+}
+
+#[test]
+fn caps_that_do_not_suit_are_refused_in_a_sentence() {
+    let directory = directory();
+    let bench = Bench::new(&within(&directory, "{id}.mp4"));
+    bench
+        .pipeline
+        .set_state(gst::State::Playing)
+        .expect("it starts");
+    bench.pad.send_event(gst::event::StreamStart::new("test"));
+    let raw = gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .build();
+    assert!(!bench.pad.send_event(gst::event::Caps::new(&raw)));
+    let error = bench
+        .bus
+        .timed_pop_filtered(PATIENCE, &[gst::MessageType::Error]);
+    let error = error.expect("it says why");
+    let gst::MessageView::Error(error) = error.view() else {
+        unreachable!("filtered")
+    };
+    assert!(
+        error
+            .error()
+            .to_string()
+            .contains("encode it before signalgate")
+    );
+    // As upstream does with its next buffer.
+    assert!(!bench.pad.send_event(gst::event::Caps::new(&raw)));
+    let again = bench.bus.pop_filtered(&[gst::MessageType::Error]);
+    assert!(again.is_none(), "told twice");
+}
+
+#[test]
+fn media_without_a_gate_is_an_error_that_says_so() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    let bench = Bench::new(&within(&directory, "{id}.mp4"));
+    bench.play(&media);
+    let refused = bench.pad.chain(media.buffers[0].clone());
+    assert_eq!(refused, Err(gst::FlowError::Error));
+    let error = bench
+        .bus
+        .timed_pop_filtered(PATIENCE, &[gst::MessageType::Error]);
+    let error = error.expect("it says why");
+    let gst::MessageView::Error(error) = error.view() else {
+        unreachable!("filtered")
+    };
+    assert!(error.error().to_string().contains("signalgate"));
+}
+
+#[test]
+fn a_recording_without_a_frame_fails_with_a_message_and_leaves_no_file() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    let bench = Bench::new(&within(&directory, "{id}.mp4"));
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 1.0), &[]);
+    assert!(
+        bench
+            .text("evr-recording-failed", "reason")
+            .contains("first frame")
+    );
+    bench.eos();
+    assert!(names(directory.path()).is_empty());
+    assert_eq!(bench.counted("failed"), 1);
+}
+
+#[test]
+fn a_stream_without_pts_fails_with_the_reason_and_the_cure() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    let bench = Bench::new(&within(&directory, "{id}.mp4"));
+    bench.play(&media);
+    let mut buffers = media.buffers.clone();
+    for buffer in &mut buffers {
+        buffer.make_mut().set_pts(gst::ClockTime::NONE);
+    }
+    bench.record(&Boundary::new(1, 0.0, 1.0), &buffers);
+    let reason = bench.text("evr-recording-failed", "reason");
+    assert!(
+        reason.contains("without PTS") && reason.contains("container"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_directory_that_turns_into_a_file_costs_its_recording_and_not_the_next() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = Bench::new(&within(&directory, "rec/{n}.mp4"));
+    bench.play(&media);
+    let rec = directory.path().join("rec");
+    fs::remove_dir(&rec).expect("it is empty");
+    fs::write(&rec, b"").expect("written");
+    bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
+    assert!(
+        bench
+            .text("evr-recording-failed", "reason")
+            .contains("cannot be created")
+    );
+    fs::remove_file(&rec).expect("it is there");
+    bench.record(&Boundary::new(2, 0.0, 2.0), &media.buffers);
+    bench.eos();
+    assert_eq!(frames(&rec.join("2.mp4")), 20);
+    assert_eq!(
+        (bench.counted("failed"), bench.counted("recordings")),
+        (1, 1)
+    );
+}
+
+/// A file system of 60 KiB, unmounted at the end; `None` where mounting is not allowed.
+struct TinyDisk(tempfile::TempDir);
+
+impl TinyDisk {
+    fn mount() -> Option<Self> {
+        let at = directory();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=60k", "tmpfs"])
+            .arg(at.path())
+            .stderr(Stdio::null())
+            .status();
+        mounted
+            .is_ok_and(|status| status.success())
+            .then_some(Self(at))
+    }
+}
+
+impl Drop for TinyDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_costs_the_recording_and_every_frame_is_still_taken() {
+    let Some(disk) = TinyDisk::mount() else {
+        eprintln!("skipped: mounting needs root");
+        return;
+    };
+    let media = Media::new(100, 0);
+    assert!(media.buffers.iter().map(|b| b.size()).sum::<usize>() > 100_000);
+    let bench = Bench::new(&within(&disk.0, "{n}.mp4"));
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 10.0), &media.buffers);
+    let failed = bench.message("evr-recording-failed");
+    let text = |field| failed.structure()?.get::<String>(field).ok();
+    let part = text("part").expect("media that is left");
+    assert!(part.ends_with("1.mp4.part"));
+    let reason = text("reason").expect("a sentence");
+    assert!(
+        reason.contains(&part) && reason.contains("disk has room"),
+        "{reason}"
+    );
+    assert_eq!(names(disk.0.path()), ["1.mp4.part"]);
+    fs::remove_file(part).expect("it is there");
+    bench.record(&Boundary::new(2, 0.0, 1.0), &media.buffers[..10]);
+    bench.text("evr-recording-available", "id");
+    bench.eos();
+    assert_eq!(frames(&disk.0.path().join("2.mp4")), 10);
+}
+
+/// Not a test of its own: the process that the next test kills.
+#[test]
+#[ignore = "is run by a_killed_process_loses_at_most_a_fragment_and_leaves_no_final_name"]
+fn writes_until_it_is_killed() {
+    let Ok(location) = std::env::var("EVR_TEST_LOCATION") else {
+        return;
+    };
+    let media = Media::new(55, 0);
+    let bench = Bench::new(&location);
+    bench.play(&media);
+    bench.boundary(&Boundary::new(1, 0.0, 9.0));
+    bench.feed(&media.buffers);
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_killed_process_loses_at_most_a_fragment_and_leaves_no_final_name() {
+    let directory = directory();
+    let mut child = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "faults::writes_until_it_is_killed", "--ignored"])
+        .env("EVR_TEST_LOCATION", within(&directory, "{n}.mp4"))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let part = directory.path().join("1.mp4.part");
+    let written = || {
+        let output = Command::new("ffprobe")
+            .args(["-v", "quiet", "-count_packets", "-of", "json"])
+            .args(["-show_entries", "stream=nb_read_packets"])
+            .arg(&part)
+            .output()
+            .expect("ffprobe is installed");
+        let probed: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let packets = probed["streams"][0]["nb_read_packets"].as_str();
+        packets.and_then(|n| n.parse().ok()).unwrap_or(0)
+    };
+    let patience = Instant::now() + Duration::from_secs(30);
+    while written() < 45 {
+        assert!(Instant::now() < patience, "only {} frames", written());
+        std::thread::yield_now();
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it has ended");
+    assert!(written() >= 45, "{}", written());
+    assert_eq!(names(directory.path()), ["1.mp4.part"]);
+}

@@ -1,0 +1,8 @@
+//! eventsink alone: real H.264 goes in between hand-made boundaries, and what lies on disk is
+//! looked at by ffprobe, which shares no code with it.
+
+mod bench;
+mod clips;
+#[path = "../common/mod.rs"]
+mod common;
+mod faults;
