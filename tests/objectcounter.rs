@@ -304,6 +304,24 @@ fn a_pad_requested_while_the_stream_runs_learns_what_the_others_were_told() {
 }
 
 #[test]
+fn who_hears_of_a_new_pads_caps_may_ask_the_element() {
+    let rig = Rig::new("", &["src"]);
+    let (heard, hears) = std::sync::mpsc::channel();
+    rig.element.connect_pad_added(move |element, pad| {
+        let (heard, element) = (heard.clone(), element.downgrade());
+        pad.connect_caps_notify(move |_| {
+            let element = element.upgrade().expect("the rig holds it");
+            let _ = heard.send(element.property::<u64>("observed"));
+        });
+    });
+    let element = rig.element.clone();
+    // In a thread, so that waiting for ever is a failure and no hang.
+    std::thread::spawn(move || element.request_pad_simple("signal"));
+    let patience = std::time::Duration::from_secs(20);
+    assert_eq!(hears.recv_timeout(patience), Ok(0));
+}
+
+#[test]
 fn with_no_signal_pad_the_signal_goes_in_band_before_its_frame() {
     let rig = Rig::new("", &["src"]);
     rig.log();

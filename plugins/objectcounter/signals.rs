@@ -7,7 +7,7 @@
 use evr_core::signal::Signal;
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::imp::ObjectCounter;
+use super::imp::{ObjectCounter, State};
 use crate::bridge::signal::{to_buffer, to_event, watermarked_caps};
 
 impl ObjectCounter {
@@ -63,19 +63,29 @@ impl ObjectCounter {
 
     /// A pad requested while the stream runs learns first what the others were told.
     pub(super) fn join_stream(&self, pad: &gst::Pad) {
-        let mut state = self.lock();
-        let stream = state.stream_event.as_ref();
-        let stream = stream.map(|event| self.signal_stream(pad, event));
-        let caps = stream
-            .is_some()
-            .then(|| gst::event::Caps::new(&watermarked_caps()));
-        let segment = state.segment_event.clone();
-        // Under the lock, so that nothing is pushed before it; nobody is called.
-        for event in [stream, caps, segment].into_iter().flatten() {
-            // Refused only where the pad is being taken down again.
-            let _ = pad.store_sticky_event(&event);
+        let told = |state: &State| [state.stream_event.clone(), state.segment_event.clone()];
+        let which = |event: &Option<gst::Event>| event.as_ref().map(|event| event.as_ptr());
+        let mut known = told(&self.lock());
+        loop {
+            let stream = known[0].as_ref();
+            let stream = stream.map(|event| self.signal_stream(pad, event));
+            let caps = stream
+                .is_some()
+                .then(|| gst::event::Caps::new(&watermarked_caps()));
+            for event in [stream, caps, known[1].clone()].into_iter().flatten() {
+                // Without the lock, as who hears of the caps may ask us anything. Refused only
+                // where the pad is being taken down again.
+                let _ = pad.store_sticky_event(&event);
+            }
+            let mut state = self.lock();
+            let now = told(&state);
+            if now.each_ref().map(which) == known.each_ref().map(which) {
+                state.signal_pads.push(pad.clone());
+                return;
+            }
+            // The others were told something new meanwhile.
+            known = now;
         }
-        state.signal_pads.push(pad.clone());
     }
 
     /// The start of a pad's own stream, in the group of the video's.

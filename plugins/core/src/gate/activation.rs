@@ -88,6 +88,7 @@ impl Activation {
             }
             Action::Start => {
                 self.held = true;
+                self.stopped = false;
                 self.end = self.cap;
             }
             Action::Stop if !self.held || late => return Verdict::Ignored,

@@ -94,9 +94,9 @@ impl<T> Gate<T> {
             return self.keep_oversized();
         };
         if let Some(open) = &self.open {
-            // The group holds the start of what is about to be recorded.
             if next.pts > open.activation.start {
-                return false;
+                // The group holds the start of what is about to be recorded.
+                return self.force_open(known);
             }
         } else if let Some(time) = self.first_opening_before(next.pts) {
             if known >= time && self.sources.is_forced(time) {
@@ -127,9 +127,8 @@ impl<T> Gate<T> {
         let needed = if self.media.safe >= open.activation.end {
             open.activation.settled_at(&self.config)
         } else if open.activation.held {
-            self.hold
-                .second_group()
-                .map_or(self.media.newest, |sync| sync.pts)
+            let next = self.hold.second_group();
+            next.map_or(self.media.newest, |sync| sync.pts.saturating_add(1))
         } else {
             return false;
         };

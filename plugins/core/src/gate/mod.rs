@@ -259,7 +259,7 @@ impl<T> Gate<T> {
     }
 
     fn restart(&mut self) {
-        self.advance_secondaries();
+        self.advance_secondaries(true);
         self.media = Media::default();
         self.sources.restart();
         self.pending.clear();
@@ -315,7 +315,7 @@ impl<T> Gate<T> {
     fn advance(&mut self) {
         self.stats.forced += self.sources.weigh(&self.config, &self.media);
         self.settle();
-        self.advance_secondaries();
+        self.advance_secondaries(false);
         // Without any media no signal can make a recording, so none is waited for.
         let all_known = self.known() == Nanos::MAX || self.media.first.is_none();
         if self.media.ended.is_some() && !self.finished && self.open.is_none() && all_known {
@@ -323,7 +323,7 @@ impl<T> Gate<T> {
             self.hold.clear();
             self.tails.clear();
             self.out.push_back(Output::Eos(REFERENCE));
-            self.advance_secondaries();
+            self.advance_secondaries(false);
         }
     }
 
@@ -371,7 +371,7 @@ impl<T> Gate<T> {
             None if action == Action::Stop => Verdict::Ignored,
             None => {
                 let activation = Activation::open(&self.config, time, self.previous_end, signal);
-                let released = activation.start;
+                let released = Nanos::MIN;
                 self.open = Some(Open {
                     activation,
                     boundary: None,
@@ -408,7 +408,9 @@ impl<T> Gate<T> {
         self.media.newest >= since.saturating_add(self.config.evaluation_window)
     }
 
-    fn advance_secondaries(&mut self) {
+    /// Brings the secondary streams as far as is decided; where the time line `breaks`, through
+    /// every recording of it.
+    fn advance_secondaries(&mut self, breaks: bool) {
         if self.secondaries.is_empty() {
             self.forget_windows();
             return;
@@ -425,6 +427,7 @@ impl<T> Gate<T> {
             patience: self.config.signal_latency,
             safe: self.media.safe,
             eos: self.finished,
+            breaks,
         };
         for secondary in self.secondaries.values_mut() {
             secondary.advance(&decided, &mut self.out);

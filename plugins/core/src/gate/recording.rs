@@ -96,13 +96,6 @@ impl<T> Gate<T> {
             ..(*opened).clone()
         });
         self.previous_end = activation.end;
-        while self
-            .tails
-            .back()
-            .is_some_and(|tail| tail.pts > activation.end)
-        {
-            self.tails.pop_back();
-        }
         if let Some(window) = self.windows.back_mut() {
             window.close = Some(Arc::clone(&close));
         }
@@ -163,6 +156,10 @@ impl<T> Gate<T> {
         if self.media.safe <= start {
             return None; // A sync point at or before the start may still come.
         }
+        let ended_before = self.media.ended.is_some() && self.media.end <= start;
+        if sure <= start || ended_before {
+            return None; // Nothing of it is certain yet, or ever will be.
+        }
         let (sync_point, continues_from) = match self.find_sync_point(start)? {
             Found::Left(tail) => (tail.pts, Some(tail.recording)),
             Found::Held(sync) => {
@@ -175,7 +172,6 @@ impl<T> Gate<T> {
                 (sync.pts, None)
             }
         };
-        self.hold.prefix_before(sure)?;
         self.stats.recordings += 1;
         self.stats.short += u64::from(sync_point > start);
         let boundary = Arc::new(Boundary {

@@ -51,6 +51,8 @@ pub(super) struct Decided<'a> {
     pub(super) safe: Nanos,
     /// The reference stream is finished.
     pub(super) eos: bool,
+    /// The time line ends here.
+    pub(super) breaks: bool,
 }
 
 impl<T> Secondary<T> {
@@ -159,7 +161,9 @@ impl<T> Secondary<T> {
             self.opened = true;
             out.push_back(Output::Open(self.id, Arc::clone(&window.open)));
         }
-        self.drop_before(window.open.sync_point);
+        // Downstream has been told that nothing comes before the gap.
+        let gone = self.gap.unwrap_or(Nanos::MIN);
+        self.drop_before(window.open.sync_point.max(gone));
         let until = window.close.as_ref().map_or(window.sure, |close| close.end);
         while self.units.front().is_some_and(|unit| unit.pts < until) {
             if let Some(unit) = self.pop() {
@@ -169,10 +173,14 @@ impl<T> Secondary<T> {
         let Some(close) = &window.close else {
             return false;
         };
+        // At the reference's end its position says nothing of how late this stream may be.
+        let silent =
+            decided.safe < Nanos::MAX && decided.safe >= until.saturating_add(decided.patience);
         let passed = self.eos
+            || decided.breaks
+            || silent
             || !self.units.is_empty()
-            || self.position >= until
-            || decided.safe >= until.saturating_add(decided.patience);
+            || self.position >= until;
         if passed {
             out.push_back(Output::Close(self.id, Arc::clone(close)));
         }

@@ -70,6 +70,7 @@ impl Media {
     pub(super) fn reached(&mut self, time: Nanos) {
         self.first.get_or_insert(time);
         self.newest = self.newest.max(time);
+        self.end = self.end.max(time);
         self.safe = self.safe.max(time);
     }
 }
