@@ -165,6 +165,7 @@ impl Clip {
             start: file.subject.start,
             end: self.track.end(),
             frames: self.track.frames(),
+            holes: self.track.holes().to_vec(),
             streams: vec![self.input.about],
             asked: self.recording.asked,
             event_start: self.recording.event_start,

@@ -198,9 +198,6 @@ impl SignalGate {
             state.streams.insert(id, Stream::new(&sink, &src));
             state.gate.add_stream(id);
         });
-        if self.obj().current_state() >= gst::State::Paused {
-            let _ = src.set_active(true);
-        }
         self.add(&src)?;
         self.add(&sink)
     }

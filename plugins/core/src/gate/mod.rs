@@ -317,11 +317,9 @@ impl<T> Gate<T> {
         self.stats.forced += self.sources.weigh(&self.config, &self.media);
         self.settle();
         self.advance_secondaries(false);
-        if self.media.ended.is_some()
-            && !self.finished
-            && self.open.is_none()
-            && self.known() == Nanos::MAX
-        {
+        // Without any media no signal can make a recording, so none is waited for.
+        let all_known = self.known() == Nanos::MAX || self.media.first.is_none();
+        if self.media.ended.is_some() && !self.finished && self.open.is_none() && all_known {
             self.finished = true;
             self.hold.clear();
             self.tails.clear();

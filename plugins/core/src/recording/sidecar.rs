@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::clock::{TimeSource, Wall};
+use super::track::Hole;
 use crate::detection::{BoundingBox, Detection};
 use crate::time::{Nanos, rfc3339};
 
@@ -80,6 +81,8 @@ pub struct Facts {
     pub end: Nanos,
     /// Frames in the clip.
     pub frames: u64,
+    /// Where the clip shows nothing for long.
+    pub holes: Vec<Hole>,
     /// Streams in the clip.
     pub streams: Vec<Stream>,
     /// The first moment that was asked for.
@@ -131,11 +134,21 @@ struct Clip {
     end: String,
     duration: f64,
     frames: u64,
+    /// Only where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gaps: Vec<Gap>,
     streams: Vec<Stream>,
     requested_pre_roll: f64,
     achieved_pre_roll: f64,
     continues_from: Option<String>,
     time_source: TimeSource,
+}
+
+/// A stretch of the clip in which nothing is shown, in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Gap {
+    t: f64,
+    duration: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -174,6 +187,14 @@ impl Sidecar {
                 end: utc(facts.end),
                 duration: offset(facts.end),
                 frames: facts.frames,
+                gaps: facts
+                    .holes
+                    .iter()
+                    .map(|hole| Gap {
+                        t: offset(hole.start),
+                        duration: seconds(hole.end - hole.start),
+                    })
+                    .collect(),
                 streams: facts.streams.clone(),
                 requested_pre_roll: pre_roll(facts.asked),
                 achieved_pre_roll: pre_roll(facts.start),
@@ -306,6 +327,20 @@ mod tests {
     use crate::time::SECOND;
     use serde_json::json;
 
+    #[test]
+    fn a_hole_is_told_in_seconds_into_the_clip() {
+        let hole = Hole {
+            start: 4 * SECOND,
+            end: 5 * SECOND + SECOND / 2,
+        };
+        let facts = Facts {
+            holes: vec![hole],
+            ..facts()
+        };
+        let value = Sidecar::new(&facts, clip()).to_value();
+        assert_eq!(value["clip"]["gaps"], json!([{"t": 2.0, "duration": 1.5}]));
+    }
+
     fn facts() -> Facts {
         Facts {
             id: "0192".into(),
@@ -315,6 +350,7 @@ mod tests {
             start: 2 * SECOND,
             end: 12 * SECOND,
             frames: 100,
+            holes: vec![],
             streams: vec![Stream {
                 kind: "video",
                 codec: "h264",

@@ -4,7 +4,7 @@
 //! anything and write a file that plays wrongly, so what does not fit stops here.
 
 use super::Unit;
-use crate::time::{MILLISECOND, Nanos};
+use crate::time::{MILLISECOND, Nanos, SECOND};
 
 /// What becomes of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,18 @@ pub enum Loss {
     NoPts,
 }
 
+/// A stretch of a clip in which nothing is shown: the camera was away, or media was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hole {
+    /// Where it begins, running time.
+    pub start: Nanos,
+    /// Where the next frame can be at the earliest, running time.
+    pub end: Nanos,
+}
+
+/// A shorter silence is a slow camera and no hole.
+const SHORTEST_HOLE: Nanos = SECOND;
+
 /// The timeline of one stream in one clip.
 #[derive(Debug)]
 pub struct Track {
@@ -81,6 +93,7 @@ pub struct Track {
     last_dts: Option<Nanos>,
     /// The largest `pts + duration` so far.
     end: Nanos,
+    holes: Vec<Hole>,
     frames: u64,
     /// Everything up to the next sync point is dropped.
     skipping: bool,
@@ -98,6 +111,7 @@ impl Track {
             last_pts: 0,
             last_dts: None,
             end: 0,
+            holes: Vec::new(),
             frames: 0,
             skipping: false,
             loss: None,
@@ -123,6 +137,7 @@ impl Track {
         };
 
         self.start = Some(start);
+        self.note_hole(dts.unwrap_or(unit.pts));
         let since_last =
             (self.frames > 0 && unit.pts > self.last_pts).then(|| unit.pts - self.last_pts);
         let duration = unit.duration.or(self.frame_duration).or(since_last);
@@ -162,6 +177,21 @@ impl Track {
         self.loss
     }
 
+    /// Where nothing is shown for long, in order.
+    pub fn holes(&self) -> &[Hole] {
+        &self.holes
+    }
+
+    /// No later unit is shown before `next`: what lies between the end and that is empty.
+    fn note_hole(&mut self, next: Nanos) {
+        if self.frames > 0 && next.saturating_sub(self.end) >= SHORTEST_HOLE {
+            self.holes.push(Hole {
+                start: self.end,
+                end: next,
+            });
+        }
+    }
+
     fn skips<T>(&mut self, unit: &Unit<T>, queued: u64) -> bool {
         if self.skipping {
             // Half, so that a writer at its limit gets a whole group in and not one frame of each.
@@ -196,6 +226,19 @@ mod tests {
     use super::*;
 
     const MS: Nanos = MILLISECOND;
+
+    #[test]
+    fn a_stretch_without_frames_is_a_hole_and_a_slow_camera_is_none() {
+        let mut track = Track::new(1000, false, None);
+        for pts in [0, 40, 80, 1100, 5000, 5040] {
+            track.push(&unit(pts, pts, pts == 0), 0);
+        }
+        let hole = Hole {
+            start: 1140 * MS,
+            end: 5000 * MS,
+        };
+        assert_eq!(track.holes(), [hole]);
+    }
 
     fn unit(pts: Nanos, dts: impl Into<Option<Nanos>>, sync: bool) -> Unit<()> {
         Unit {
