@@ -252,6 +252,26 @@ fn a_shut_gate_lets_an_ordinary_sink_preroll() {
 }
 
 #[test]
+fn a_sink_behind_a_shut_gate_may_be_paused_and_played_while_the_analysis_stalls() {
+    let pipeline = launch(
+        "videotestsrc ! video/x-raw,width=64,height=64 ! x264enc tune=zerolatency ! h264parse \
+         ! signalgate name=gate ! fakesink sync=true \
+         appsrc name=signals format=time ! application/x-json,watermark=true ! gate.signal",
+    );
+    for state in [gst::State::Playing, gst::State::Paused, gst::State::Playing] {
+        pipeline.set_state(state).expect("it goes there");
+        let (reached, now, _) = pipeline.state(PATIENCE);
+        assert_eq!(
+            (reached, now),
+            (Ok(gst::StateChangeSuccess::Success), state)
+        );
+    }
+    pipeline
+        .set_state(gst::State::Null)
+        .expect("a pipeline can always be taken down");
+}
+
+#[test]
 fn settings_that_do_not_go_together_are_refused_at_the_start_with_both_values() {
     let bench = Bench::new("activation-signal-offset=10000000000", "");
     let started = bench.pipeline.set_state(gst::State::Paused);

@@ -10,7 +10,7 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     imp::{CAT, SignalGate, State},
-    push::{Context, Media},
+    push::{Context, Media, Stream},
 };
 use crate::bridge::{self, time::running_time};
 
@@ -39,9 +39,14 @@ impl SignalGate {
             state.see_reference_time(&unit.payload.buffer, unit.pts);
             state.break_at(unit.dts.unwrap_or(unit.pts));
         }
+        let time = unit.pts;
         state.gate.push(id, unit);
+        let wake = id == REFERENCE && state.repeat_gaps(time);
         let warnings = state.take_warnings();
         self.hand_over(state);
+        if wake {
+            self.work.notify_all();
+        }
         self.warn(warnings);
         self.wait_for_room(id)
     }
@@ -96,7 +101,12 @@ impl SignalGate {
             }
             _ => state.remember(id, &event),
         }
+        // Its first segment may be what a gap has waited for.
+        let wake = state.streams.get_mut(&id).is_some_and(Stream::pay_gap);
         self.hand_over(state);
+        if wake {
+            self.work.notify_all();
+        }
         true
     }
 
@@ -154,6 +164,9 @@ impl SignalGate {
             self.set_open(false);
         }
         self.lock().reset_after_flush(id);
+        if id != REFERENCE {
+            self.decide(|state| state.gate.flush_stream(id));
+        }
         let passed = src.push_event(event);
         passed && self.start_task(id, &src).is_ok()
     }

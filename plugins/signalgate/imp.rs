@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) signal_pads: BTreeMap<PadId, SignalPad>,
     /// DTS (else PTS) of the newest reference buffer.
     pub(super) decoded: Option<Nanos>,
+    /// Where the media stood when gaps were last said again.
+    pub(super) repeated: Nanos,
     /// An instant (ns since 1970) and its running time, as the media last told.
     pub(super) reference: Option<(Nanos, Nanos)>,
     /// Action signals without an id so far.
@@ -63,6 +65,7 @@ impl Default for State {
             streams: BTreeMap::new(),
             signal_pads: BTreeMap::new(),
             decoded: None,
+            repeated: Nanos::MIN,
             reference: None,
             actions: 0,
             rejected: 0,
@@ -78,6 +81,7 @@ impl State {
     fn restart(&mut self, config: Config) {
         self.gate = Gate::new(config);
         (self.decoded, self.reference) = (None, None);
+        self.repeated = Nanos::MIN;
         (self.actions, self.rejected, self.warned) = (0, 0, Stats::default());
         for pad in self.signal_pads.values_mut() {
             *pad = SignalPad::new(pad.id, &pad.pad);
@@ -95,6 +99,7 @@ impl State {
     pub(super) fn reset_after_flush(&mut self, id: StreamId) {
         if id == REFERENCE {
             (self.decoded, self.reference) = (None, None);
+            self.repeated = Nanos::MIN;
         }
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.reset_after_flush();

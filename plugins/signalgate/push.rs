@@ -22,6 +22,9 @@ use crate::bridge::{
 const MAX_WAITING_BUFFERS: usize = 200;
 const MAX_WAITING_BYTES: u64 = 10 << 20;
 
+/// How much media passes until a gap is said again.
+const REPEAT: Nanos = evr_core::time::SECOND / 2;
+
 /// What stood sticky on the sink pad when a buffer came; the same on the src pad before it goes.
 #[derive(Debug, Default)]
 pub(super) struct Context {
@@ -67,6 +70,10 @@ pub(super) struct Stream {
     items: VecDeque<Item>,
     /// Buffers among the items, and their bytes.
     waiting: (usize, u64),
+    /// A gap that waits for the stream's segment: the reference may begin before it.
+    owed: Option<Nanos>,
+    /// The last gap, as long as nothing else has gone out behind it.
+    last_gap: Option<Nanos>,
     /// Its task sleeps, and nobody has woken it yet.
     asleep: bool,
     /// The context that stands on the src pad.
@@ -85,6 +92,8 @@ impl Stream {
             flow: Err(gst::FlowError::Flushing),
             items: VecDeque::new(),
             waiting: (0, 0),
+            owed: None,
+            last_gap: None,
             asleep: false,
             sent: None,
         }
@@ -95,6 +104,7 @@ impl Stream {
         self.items.clear();
         self.before.clear();
         self.waiting = (0, 0);
+        (self.owed, self.last_gap) = (None, None);
         self.sent = None;
         self.flow = flow;
     }
@@ -107,6 +117,10 @@ impl Stream {
     /// Takes buffers again, of a new time line.
     pub(super) fn reset_after_flush(&mut self) {
         (self.seqnum, self.position) = (None, None);
+        let mut events = self.context.events.clone();
+        events.retain(|event| event.type_() != gst::EventType::Segment);
+        let segment = gst::Segment::new();
+        self.context = Arc::new(Context { events, segment });
         self.reset(Ok(gst::FlowSuccess::Ok));
     }
 
@@ -125,12 +139,32 @@ impl Stream {
         self.items.is_empty()
     }
 
-    fn push(&mut self, item: Item) {
+    /// Queues an item; true if the task must be woken for it.
+    fn push(&mut self, item: Item) -> bool {
         if let Item::Media(media) = &item {
             self.waiting.0 += 1;
             self.waiting.1 += media.buffer.size() as u64;
         }
+        self.last_gap = match &item {
+            Item::Gap(time, _) => Some(*time),
+            _ => None,
+        };
         self.items.push_back(item);
+        std::mem::take(&mut self.asleep)
+    }
+
+    /// Queues the gap that is owed, once there is a segment in which its time can be told; true
+    /// if the task must be woken for it.
+    pub(super) fn pay_gap(&mut self) -> bool {
+        if self.context.segment.format() != gst::Format::Time {
+            return false;
+        }
+        let context = &self.context;
+        let gap = self
+            .owed
+            .take()
+            .map(|time| Item::Gap(time, Arc::clone(context)));
+        gap.is_some_and(|gap| self.push(gap))
     }
 
     fn pop(&mut self) -> Option<Item> {
@@ -166,23 +200,40 @@ impl Stream {
 }
 
 impl State {
+    /// Says the last gap again when the media has gone on for a while: a sink that is paused and
+    /// played behind a shut gate waits for something to preroll with. True if tasks must be woken.
+    pub(super) fn repeat_gaps(&mut self, now: Nanos) -> bool {
+        if now < self.repeated.saturating_add(REPEAT) {
+            return false;
+        }
+        self.repeated = now;
+        let mut wake = false;
+        for stream in self.streams.values_mut().filter(|stream| stream.is_idle()) {
+            stream.owed = stream.owed.or(stream.last_gap);
+            wake |= stream.pay_gap();
+        }
+        wake
+    }
+
     /// Takes everything the gate has decided to the src pads; tells whether a task is to be woken.
     fn collect(&mut self) -> bool {
         let mut wake = false;
         while let Some(output) = self.gate.poll() {
-            let (stream, item) = match output {
-                Output::Unit(stream, Unit { payload, .. }) => (stream, Item::Media(payload)),
-                Output::Open(stream, boundary) => (stream, Item::Boundary(Phase::Open, boundary)),
-                Output::Close(stream, boundary) => (stream, Item::Boundary(Phase::Close, boundary)),
-                Output::Gap(stream, time) => match self.streams.get(&stream) {
-                    Some(to) => (stream, Item::Gap(time, Arc::clone(&to.context))),
-                    None => continue,
-                },
-                Output::Eos(stream) => (stream, Item::Eos),
+            let (id, item) = match output {
+                Output::Unit(id, Unit { payload, .. }) => (id, Item::Media(payload)),
+                Output::Open(id, boundary) => (id, Item::Boundary(Phase::Open, boundary)),
+                Output::Close(id, boundary) => (id, Item::Boundary(Phase::Close, boundary)),
+                Output::Eos(id) => (id, Item::Eos),
+                Output::Gap(id, time) => {
+                    if let Some(stream) = self.streams.get_mut(&id) {
+                        stream.owed = Some(time);
+                        wake |= stream.pay_gap();
+                    }
+                    continue;
+                }
             };
-            if let Some(stream) = self.streams.get_mut(&stream) {
-                stream.push(item);
-                wake |= std::mem::take(&mut stream.asleep);
+            if let Some(stream) = self.streams.get_mut(&id) {
+                wake |= stream.push(item);
             }
         }
         wake

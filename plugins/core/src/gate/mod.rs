@@ -251,6 +251,18 @@ impl<T> Gate<T> {
         self.restart();
     }
 
+    /// Everything held of one stream beside the reference goes; its recordings go on.
+    pub fn flush_stream(&mut self, stream: StreamId) {
+        let reached = self.gap.or(self.media.first);
+        if let Some(secondary) = self.secondaries.get_mut(&stream) {
+            secondary.flush();
+            if let Some(time) = reached {
+                secondary.gap(time, &mut self.out);
+            }
+        }
+        self.advance();
+    }
+
     /// The media's times break off here: what is known is decided now, and a new time line begins.
     pub fn discontinuity(&mut self) {
         self.media.end(Cause::Discontinuity);
@@ -317,14 +329,28 @@ impl<T> Gate<T> {
         self.stats.forced += self.sources.weigh(&self.config, &self.media);
         self.settle();
         self.advance_secondaries(false);
-        // Without any media no signal can make a recording, so none is waited for.
-        let all_known = self.known() == Nanos::MAX || self.media.first.is_none();
-        if self.media.ended.is_some() && !self.finished && self.open.is_none() && all_known {
+        if self.media.ended.is_some() && self.media.first.is_none() {
+            self.give_up();
+        }
+        if self.media.ended.is_some()
+            && !self.finished
+            && self.open.is_none()
+            && (self.known() == Nanos::MAX || self.media.first.is_none())
+        {
             self.finished = true;
             self.hold.clear();
             self.tails.clear();
             self.out.push_back(Output::Eos(REFERENCE));
             self.advance_secondaries(false);
+        }
+    }
+
+    /// The media has ended before any came: no signal can make a recording, so none is waited for.
+    fn give_up(&mut self) {
+        self.pending.clear();
+        self.undated.clear();
+        if self.open.take().is_some() {
+            self.stats.empty += 1;
         }
     }
 

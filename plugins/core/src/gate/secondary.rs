@@ -86,6 +86,14 @@ impl<T> Secondary<T> {
         self.eos = true;
     }
 
+    /// This stream alone begins anew: what is held of it goes, and downstream must be told anew
+    /// where it stands.
+    pub(super) fn flush(&mut self) {
+        let opened = self.opened;
+        self.restart(self.window);
+        self.opened = opened;
+    }
+
     pub(super) fn restart(&mut self, window: u64) {
         *self = Self::new(self.id, window);
     }

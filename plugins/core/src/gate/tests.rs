@@ -96,3 +96,28 @@ fn a_bound_is_kept_where_signals_come_in_band() {
     }
     assert!(gate.is_open());
 }
+
+#[test]
+fn a_stream_that_is_flushed_alone_is_told_anew_where_it_stands() {
+    let beside = StreamId(1);
+    let mut gate = Gate::new(config());
+    gate.add_stream(beside);
+    for unit in frames(0, 3, 2) {
+        gate.push(REFERENCE, unit);
+    }
+    while gate.poll().is_some() {}
+    gate.flush_stream(beside);
+    assert_eq!(gate.poll(), Some(Output::Gap(beside, 0)));
+}
+
+#[test]
+fn media_that_ends_before_any_came_waits_for_no_signal() {
+    let mut gate: Gate<()> = Gate::new(config());
+    let pad = PadId(0);
+    gate.add_pad(pad);
+    gate.set_watermarked(pad, true);
+    gate.signal(Some(pad), Some(SECOND), Signal::default());
+    gate.watermark(pad, 2 * SECOND);
+    gate.eos(REFERENCE);
+    assert_eq!(gate.poll(), Some(Output::Eos(REFERENCE)));
+}
