@@ -11,7 +11,8 @@ use crate::{assets, process, workspace};
 const INTRODUCTION: &str = "\
 # Measured
 
-Written by `cargo xtask soak` and `cargo xtask bench`, each its own section; not by hand.
+`cargo xtask soak` and `cargo xtask bench` each write their own section; the one on mutations is kept by
+hand.
 ";
 
 /// The figure in a line `measured: <what>: <value>`, which may follow other output.
