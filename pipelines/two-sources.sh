@@ -7,6 +7,9 @@
 # What is not given as an argument comes from EVR_INPUT, EVR_MODEL and EVR_RECORDINGS; EVR_SIGNALS may
 # hold other signals. GStreamer must find the plugin (GST_PLUGIN_PATH) and the plugin ONNX Runtime
 # (ORT_DYLIB_PATH).
+#
+# A file is read faster than a line may come: watermark=true lets the gate wait until the lines have
+# ended (max-signal-lag at most). Leave it out where the media comes from a camera.
 set -eu
 
 input=${1:-${EVR_INPUT:?is not set; name an MP4 file with H.264 video, or pass it as the first argument}}
@@ -21,4 +24,4 @@ printf '%s\n' "$signals" | gst-launch-1.0 -e -m filesrc location="$input" ! qtde
   t. ! queue ! avdec_h264 ! onnxdetect model-file="$model" \
      ! objectcounter name=count labels=person ! fakesink sync=false \
   count.signal ! gate.signal_0 \
-  fdsrc fd=0 ! gate.signal_1
+  fdsrc fd=0 ! application/x-json,watermark=true ! gate.signal_1
