@@ -555,6 +555,38 @@ fn a_flush_shuts_an_open_gate() {
 }
 
 #[test]
+fn a_flush_that_only_stops_gets_through_a_paused_sink() {
+    let bench = Bench::new(QUICK, "");
+    let sink = bench.pipeline.by_name("sink").expect("named in the line");
+    sink.set_property("async", true);
+    bench
+        .pipeline
+        .set_state(gst::State::Paused)
+        .expect("the settings are right");
+    bench.push(0..1, 1);
+    let (prerolled, ..) = bench.pipeline.state(PATIENCE);
+    assert_eq!(prerolled, Ok(gst::StateChangeSuccess::Success));
+    // By now the task stands in the sink, and stays there until it is told to flush.
+    assert!(
+        bench
+            .media
+            .static_pad("src")
+            .expect("always there")
+            .push_event(gst::event::FlushStop::new(true))
+    );
+    bench
+        .pipeline
+        .set_state(gst::State::Null)
+        .expect("a pipeline can always be taken down");
+}
+
+#[test]
+fn media_that_ends_before_it_begins_waits_for_no_signals() {
+    let bench = Bench::new(QUICK, WATERMARKED).start();
+    assert_eq!(bench.finish(), []);
+}
+
+#[test]
 fn it_works_before_an_ordinary_muxer_without_any_queue() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let clip = dir.path().join("clip.mkv");

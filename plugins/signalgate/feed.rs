@@ -154,9 +154,16 @@ impl SignalGate {
     }
 
     fn flush_stop(&self, id: StreamId, event: gst::Event) -> bool {
-        let Some(src) = self.with_stream(id, |stream| stream.src.clone()) else {
+        let Some((src, flow)) = self.with_stream(id, |stream| (stream.src.clone(), stream.flow))
+        else {
             return false;
         };
+        if flow != Err(gst::FlowError::Flushing) {
+            // Of two seeks at once matroskademux sends both FLUSH_STOPs behind one FLUSH_START;
+            // without its own the task may stand in a paused sink for ever.
+            let start = gst::event::FlushStart::builder().seqnum(event.seqnum());
+            self.flush_start(id, start.build());
+        }
         // Waits for the turn in which the task still is: only then may the queue be emptied.
         let _ = src.pause_task();
         if id == REFERENCE {
@@ -168,7 +175,8 @@ impl SignalGate {
             self.decide(|state| state.gate.flush_stream(id));
         }
         let passed = src.push_event(event);
-        passed && self.start_task(id, &src).is_ok()
+        // Also where nothing is linked, or the thread that feeds would wait for a task that rests.
+        src.is_active() && self.start_task(id, &src).is_ok() && passed
     }
 }
 
