@@ -4,14 +4,17 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use evr_core::recording::retention::Limits;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::clip::Beginning;
 use super::finish::{self, Listener, Outcome};
-use super::imp::EventSink;
+use super::imp::{CAT, EventSink};
+use super::keeper::{self, Keeper, Teller};
 use super::recorder::Action;
 use super::report::{Report, Subject};
+use super::shelf::Shelf;
 use super::writer::{MAX_QUEUED, Writer};
 use crate::bridge;
 
@@ -118,6 +121,33 @@ impl EventSink {
         self.post_eos_if_due();
     }
 
+    /// Retention's thread, where there is a limit.
+    pub(super) fn keeper(
+        &self,
+        shelf: Shelf,
+        limits: Limits,
+    ) -> Result<Option<Keeper>, gst::ErrorMessage> {
+        if !limits.any() {
+            return Ok(None);
+        }
+        let listener = Reporter(self.obj().downgrade());
+        let keeper = Keeper::start(shelf, limits, listener).map_err(|err| {
+            gst::error_msg!(
+                gst::CoreError::Thread,
+                (
+                    "{}: the thread that removes old recordings cannot be started ({err}): allow \
+                     the process more threads, or set no limits",
+                    self.obj().name()
+                )
+            )
+        })?;
+        Ok(Some(keeper))
+    }
+
+    fn teller(&self) -> Option<Teller> {
+        self.state().keeper.as_ref().map(Keeper::teller)
+    }
+
     pub(super) fn post_eos_if_due(&self) {
         let due = {
             let mut state = self.state();
@@ -158,6 +188,14 @@ struct Reporter(glib::WeakRef<super::EventSink>);
 impl Listener for Reporter {
     fn report(&self, subject: &Subject, report: &Report) {
         if let Some(sink) = self.0.upgrade() {
+            if let Some(teller) = sink.imp().teller() {
+                match report {
+                    Report::Available { sidecar, .. } => {
+                        teller.finished(&sidecar.to_string_lossy())
+                    }
+                    _ => teller.look(),
+                }
+            }
             let (fields, json) = report.message(subject);
             bridge::message::post(&sink, fields, &json);
         }
@@ -167,5 +205,18 @@ impl Listener for Reporter {
         if let Some(sink) = self.0.upgrade() {
             sink.imp().warn(sentence);
         }
+    }
+}
+
+impl keeper::Listener for Reporter {
+    fn removed(&self, stem: &str) {
+        if let Some(sink) = self.0.upgrade() {
+            gst::info!(CAT, obj = sink, "{stem} was removed, as a limit asks");
+            sink.imp().state().removed += 1;
+        }
+    }
+
+    fn warn(&self, sentence: &str) {
+        Listener::warn(self, sentence);
     }
 }

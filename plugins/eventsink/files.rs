@@ -111,11 +111,16 @@ impl Files {
     }
 }
 
+/// The directory that a template names; empty is the current one.
+pub(super) fn directory_path(directory: &str) -> PathBuf {
+    if directory.is_empty() { "." } else { directory }.into()
+}
+
 /// Makes sure that clips can be written below `directory`, and leaves nothing behind.
 pub(super) fn try_directory(directory: &str) -> io::Result<()> {
-    let directory = if directory.is_empty() { "." } else { directory };
-    fs::create_dir_all(directory)?;
-    let probe = Path::new(directory).join(format!(".evr-{}.part", std::process::id()));
+    let directory = directory_path(directory);
+    fs::create_dir_all(&directory)?;
+    let probe = directory.join(format!(".evr-{}.part", std::process::id()));
     File::create(&probe)?;
     match fs::remove_file(probe) {
         // Another eventsink that starts now tries the same name, in this process or in a container
@@ -138,7 +143,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A rename is only on disk once its directory is.
-fn sync_directory(file: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
     File::open(parent(file).unwrap_or(Path::new(".")))?.sync_all()
 }
 

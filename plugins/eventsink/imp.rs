@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use evr_core::recording::name::Template;
+use evr_core::recording::retention::Limits;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -20,11 +21,13 @@ use super::caps;
 use super::clock::Moment;
 use super::files;
 use super::finish::{DEADLINE, Permits};
+use super::keeper::Keeper;
 use super::recorder::{Action, Config, NoGate, Recorder};
+use super::shelf::Shelf;
 use super::writer;
 use crate::bridge::recording::Recording;
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
         "eventsink",
         gst::DebugColorFlags::empty(),
@@ -42,6 +45,10 @@ struct Settings {
     epoch: i64,
     fragment_duration: gst::ClockTime,
     thumbnail: bool,
+    max_total_bytes: u64,
+    max_age: gst::ClockTime,
+    max_files: u64,
+    min_free_bytes: u64,
 }
 
 impl Default for Settings {
@@ -52,6 +59,10 @@ impl Default for Settings {
             epoch: -1,
             fragment_duration: gst::ClockTime::SECOND,
             thumbnail: true,
+            max_total_bytes: 0,
+            max_age: gst::ClockTime::ZERO,
+            max_files: 0,
+            min_free_bytes: 0,
         }
     }
 }
@@ -68,6 +79,9 @@ pub(super) struct State {
     pub(super) eos: Option<gst::Seqnum>,
     /// Caps that were refused; upstream sends them again with each buffer.
     refused: Option<gst::Caps>,
+    /// Exists while running with a limit.
+    pub(super) keeper: Option<Keeper>,
+    pub(super) removed: u64,
     pub(super) recordings: u64,
     pub(super) truncated: u64,
     pub(super) failed: u64,
@@ -81,10 +95,15 @@ pub struct EventSink {
     #[property(name = "epoch", get, set, type = i64, member = epoch, nick = "Epoch", blurb = "UTC of running time 0 in nanoseconds since 1970-01-01, for buffers without reference timestamps; -1 takes this machine's clock where the media is live and 1970-01-01 where it is not", minimum = -1, default = Settings::default().epoch, mutable_ready)]
     #[property(name = "fragment-duration", get, set, type = gst::ClockTime, member = fragment_duration, nick = "Fragment duration", blurb = "Nanoseconds of media after which what was written survives a crash", minimum = 100_000_000, default = *Settings::default().fragment_duration, mutable_ready)]
     #[property(name = "thumbnail", get, set, type = bool, member = thumbnail, nick = "Thumbnail", blurb = "Whether a JPEG of the first signal's frame is put beside each clip, with boxes around what the signal says was seen", default = Settings::default().thumbnail, mutable_ready)]
+    #[property(name = "max-total-bytes", get, set, type = u64, member = max_total_bytes, nick = "Most bytes", blurb = "Bytes that this source's finished recordings may take together; beyond, the oldest are removed, but never the newest, an open one or one with a .keep file beside it (0 = any)", default = Settings::default().max_total_bytes, mutable_ready)]
+    #[property(name = "max-age", get, set, type = gst::ClockTime, member = max_age, nick = "Most age", blurb = "Nanoseconds after which a finished recording of this source is removed, counted from when its sidecar was written (0 = never)", default = *Settings::default().max_age, mutable_ready)]
+    #[property(name = "max-files", get, set, type = u64, member = max_files, nick = "Most recordings", blurb = "Number of this source's finished recordings, each with its sidecar and thumbnail, beyond which the oldest are removed (0 = any)", default = Settings::default().max_files, mutable_ready)]
+    #[property(name = "min-free-bytes", get, set, type = u64, member = min_free_bytes, nick = "Least free bytes", blurb = "Bytes that the file system shall have left; while it has less, the oldest finished recordings of this source are removed (0 = no matter)", default = Settings::default().min_free_bytes, mutable_ready)]
     settings: Mutex<Settings>,
     #[property(name = "recordings", get = |sink: &Self| sink.state().recordings, type = u64, nick = "Recordings", blurb = "Recordings that are on disk under their final names, truncated ones among them")]
     #[property(name = "truncated", get = |sink: &Self| sink.state().truncated, type = u64, nick = "Truncated", blurb = "Recordings on disk that hold less than was promised")]
     #[property(name = "failed", get = |sink: &Self| sink.state().failed, type = u64, nick = "Failed", blurb = "Recordings that left no clip under a final name")]
+    #[property(name = "removed", get = |sink: &Self| sink.state().removed, type = u64, nick = "Removed", blurb = "Finished recordings that were removed because of a limit")]
     #[property(name = "unfinished", get = |sink: &Self| sink.state().unfinished as u64, type = u64, nick = "Unfinished", blurb = "Recordings that are being written or finished now")]
     #[property(name = "outside", get = |sink: &Self| sink.state().recorder.as_ref().map_or(0, Recorder::outside), type = u64, nick = "Outside", blurb = "Buffers that were dropped because they came between two recordings, since the element started")]
     state: Mutex<State>,
@@ -138,6 +157,18 @@ impl EventSink {
                 ("{name}: GStreamer has no {missing}: install its base and good plugins")
             ));
         }
+        let limits = Limits {
+            max_total_bytes: settings.max_total_bytes,
+            max_age: i64::try_from(settings.max_age.nseconds()).unwrap_or(i64::MAX),
+            max_files: settings.max_files,
+            min_free_bytes: settings.min_free_bytes,
+        };
+        let shelf = Shelf {
+            directory: files::directory_path(&directory),
+            depth: template.depth(),
+            source: settings.source_id.clone(),
+        };
+        let keeper = self.keeper(shelf, limits)?;
         let recorder = Recorder::new(Config {
             template,
             source: settings.source_id,
@@ -148,6 +179,7 @@ impl EventSink {
         });
         let mut state = self.state();
         state.recorder = Some(recorder);
+        state.keeper = keeper;
         state.hurry = false;
         state.eos = None;
         state.refused = None;
@@ -179,6 +211,11 @@ impl EventSink {
         }
         state.recorder = None;
         state.eos = None;
+        let keeper = state.keeper.take();
+        drop(state);
+        if let Some(keeper) = keeper {
+            keeper.stop();
+        }
     }
 
     fn decide(&self, decide: impl FnOnce(&mut Recorder) -> Vec<Action>) -> Vec<Action> {

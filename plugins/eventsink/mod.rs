@@ -10,8 +10,10 @@ mod draw;
 mod files;
 mod finish;
 mod imp;
+mod keeper;
 mod recorder;
 mod report;
+mod shelf;
 mod thumbnail;
 mod writer;
 

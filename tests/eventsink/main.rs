@@ -6,3 +6,4 @@ mod clips;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod retention;

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod id;
 pub mod kept;
 pub mod name;
+pub mod retention;
 pub mod sidecar;
 pub mod track;
 

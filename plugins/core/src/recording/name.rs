@@ -104,6 +104,13 @@ impl Template {
         }
     }
 
+    /// How many directories below [`Template::directory`] a clip lies.
+    pub fn depth(&self) -> usize {
+        let fixed = |name: &Vec<Part>| matches!(name.as_slice(), [] | [Part::Literal(_)]);
+        let directories = &self.names[..self.names.len() - 1];
+        directories.len() - directories.iter().take_while(|name| fixed(name)).count()
+    }
+
     /// The path of one recording's clip, without the extension.
     pub fn stem(&self, facts: &Facts) -> String {
         let names: Vec<_> = self.names.iter().map(|name| fill(name, facts)).collect();
@@ -274,6 +281,12 @@ mod tests {
         assert_eq!(directory("/{id}.mp4"), "/");
         assert_eq!(directory("{id}.mp4"), "");
         assert_eq!(directory("../{id}"), "..");
+        let depth = |location| Template::parse(location).expect("a template").depth();
+        assert_eq!(
+            (depth("a/b/{id}"), depth("{id}"), depth("/{id}")),
+            (0, 0, 0)
+        );
+        assert_eq!((depth("a/%Y/b/{id}.mp4"), depth("{source}/{id}")), (2, 1));
     }
 
     #[test]
