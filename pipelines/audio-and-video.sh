@@ -1,6 +1,6 @@
 #!/bin/sh
 # Audio is cut where the video is: a camera with a microphone (here test sources, muxed so that the two
-# come side by side) into one Matroska file. Every pad behind the gate is named.
+# come side by side) into one clip. Every pad behind the gate is named.
 #
 #   audio-and-video.sh [folder]
 #
@@ -24,7 +24,7 @@ printf '%s\n' "$signals" | gst-launch-1.0 -e -m \
   matroskamux name=camera streamable=true ! matroskademux name=d \
   d.video_0 ! queue ! h264parse ! gate.sink \
   d.audio_0 ! queue ! aacparse ! gate.sink_0 \
-  matroskamux name=mux offset-to-zero=true ! filesink location="$recordings/clip.mkv" \
-  gate.src ! queue ! mux.video_0 \
-  gate.src_0 ! queue ! mux.audio_0 \
+  gate.src ! queue ! sink.video \
+  gate.src_0 ! queue ! sink.audio_0 \
+  eventsink name=sink location="$recordings/{n}.mp4" \
   fdsrc fd=0 ! application/x-json,watermark=true ! gate.signal

@@ -2,7 +2,7 @@
 //! buffers and their end, and applications hear of them.
 
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evr_core::recording::retention::Limits;
 use gst::prelude::*;
@@ -12,7 +12,8 @@ use super::clip::Beginning;
 use super::finish::{self, Listener, Outcome};
 use super::imp::{CAT, EventSink};
 use super::keeper::{self, Keeper, Teller};
-use super::recorder::Action;
+use super::pads::Kind;
+use super::recorder::{Action, Recorder};
 use super::report::{Report, Subject};
 use super::shelf::Shelf;
 use super::writer::{MAX_QUEUED, Writer};
@@ -24,24 +25,57 @@ const MAX_UNFINISHED: usize = 16;
 /// How often media that waits for the disk looks whether there is room.
 const PATIENCE: Duration = Duration::from_millis(10);
 
+/// How long the media waits for a muxer that waits for a stream of which nothing comes.
+const PATIENCE_WITH_SILENCE: Duration = Duration::from_secs(5);
+
 impl EventSink {
-    pub(super) fn act(&self, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::Begin(beginning) => self.begin(*beginning),
-                Action::Write {
-                    writer,
-                    buffer,
-                    pts,
-                    dts,
-                } => {
-                    self.wait_for_room(&writer);
-                    writer.write(buffer, pts, dts);
-                }
-                Action::End(writer, ending) => writer.end(ending),
-                Action::Fail(subject, reason) => self.fail(&subject, &reason),
-                Action::Warn(sentence) => self.warn(&sentence),
+    /// Decides under the lock, and does it without: one thread at a time, in the order in which
+    /// it was decided, whichever pad's thread that is. Never waits.
+    pub(super) fn act(&self, decide: impl FnOnce(&mut Recorder) -> Vec<Action>) {
+        {
+            let state = &mut *self.state();
+            let Some(recorder) = &mut state.recorder else {
+                return;
+            };
+            state.actions.extend(decide(recorder));
+            if state.acting {
+                return;
             }
+            state.acting = true;
+        }
+        while let Some(action) = self.next_action() {
+            self.perform(action);
+        }
+        self.post_eos_if_due();
+    }
+
+    fn next_action(&self) -> Option<Action> {
+        let mut state = self.state();
+        let action = state.actions.pop_front();
+        state.acting = action.is_some();
+        action
+    }
+
+    fn perform(&self, action: Action) {
+        match action {
+            Action::Begin(beginning) => self.begin(*beginning),
+            Action::Write {
+                writer,
+                track,
+                buffer,
+                pts,
+                dts,
+            } => writer.write(track, buffer, pts, dts),
+            Action::Gap {
+                writer,
+                track,
+                pts,
+                until,
+            } => writer.gap(track, pts, until),
+            Action::EndTrack(writer, track) => writer.end_track(track),
+            Action::End(writer, ending) => writer.end(ending),
+            Action::Fail(subject, reason) => self.fail(&subject, &reason),
+            Action::Warn(sentence) => self.warn(&sentence),
         }
     }
 
@@ -49,14 +83,6 @@ impl EventSink {
     fn begin(&self, beginning: Beginning) {
         {
             let mut state = self.state();
-            if beginning.writer.patient {
-                while state.unfinished >= MAX_UNFINISHED && !state.hurry {
-                    state = self
-                        .changed
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
-            }
             state.unfinished += 1;
             if state.unfinished > MAX_UNFINISHED && !beginning.writer.patient {
                 drop(state);
@@ -151,7 +177,11 @@ impl EventSink {
     pub(super) fn post_eos_if_due(&self) {
         let due = {
             let mut state = self.state();
-            if state.unfinished == 0 {
+            if state.eos.is_none() {
+                return;
+            }
+            let ended = state.recorder.as_ref().is_none_or(Recorder::is_at_eos);
+            if ended && state.unfinished == 0 && !state.acting {
                 state.eos.take()
             } else {
                 None
@@ -168,12 +198,27 @@ impl EventSink {
     }
 
     /// Media that waits for us waits here until the disk has caught up.
-    fn wait_for_room(&self, writer: &Writer) {
-        if !writer.patient || writer.queued() < MAX_QUEUED {
-            return;
-        }
+    pub(super) fn wait_for_room(&self, kind: Kind) {
         let mut state = self.state();
-        while writer.queued() >= MAX_QUEUED && !state.hurry {
+        let mut stuck = (u64::MAX, Instant::now());
+        while !state.hurry {
+            let recorder = state.recorder.as_ref();
+            let writer = recorder.and_then(|recorder| recorder.writer(kind)).cloned();
+            let Some(writer) = writer.filter(|writer| writer.patient) else {
+                return;
+            };
+            let queued = writer.queued();
+            if queued < MAX_QUEUED && state.unfinished <= MAX_UNFINISHED {
+                return;
+            }
+            if queued < stuck.0 {
+                stuck = (queued, Instant::now());
+            } else if stuck.1.elapsed() > PATIENCE_WITH_SILENCE {
+                drop(state);
+                writer.end_silent_tracks();
+                stuck.1 = Instant::now();
+                state = self.state();
+            }
             (state, _) = self
                 .changed
                 .wait_timeout(state, PATIENCE)

@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 use evr_core::detection::Detection;
 use evr_core::recording::Unit;
 use evr_core::recording::clock::Wall;
+use evr_core::recording::container::Container;
 use evr_core::recording::id::recording_id;
 use evr_core::recording::name;
 use evr_core::recording::sidecar::{self, Facts, State};
@@ -14,8 +15,12 @@ use evr_core::time::Nanos;
 
 use super::caps::Input;
 use super::clock::{self, Moment};
+use super::company::{Company, Span};
+use super::muxer;
+use super::pads::Kind;
 use super::recorder::{Action, Config};
 use super::report::Subject;
+use super::streams::Streams;
 use super::writer::{Event, MAX_QUEUED, Writer};
 use crate::bridge;
 use crate::bridge::recording::Recording;
@@ -27,6 +32,7 @@ pub(super) struct Beginning {
     pub(super) subject: Subject,
     /// The path that the template gives, without extension.
     pub(super) stem: String,
+    pub(super) container: Container,
     pub(super) fragment: gst::ClockTime,
     pub(super) thumbnail: bool,
 }
@@ -39,16 +45,27 @@ pub(super) struct Ending {
     pub(super) reason: String,
 }
 
+/// What the parts of a recording share.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    id: String,
+    wall: Wall,
+    /// Number of the part, from 1.
+    part: u32,
+}
+
 /// The open recording, or the part of it that is being written.
 pub(super) struct Clip {
     pub(super) recording: Recording,
     moment: Moment,
     input: Input,
     track: Track,
+    /// Units that wait until all streams have told what they are.
+    pub(super) pending: Vec<Unit<gst::Buffer>>,
     /// Id of the recording that holds the first frames too.
     continues_from: Option<String>,
-    /// Id and UTC mapping of an earlier part; all parts share them.
-    identity: Option<(String, Wall)>,
+    /// Of an earlier part.
+    identity: Option<Identity>,
     /// Exists from the first unit on.
     file: Option<File>,
     observed: Vec<(Nanos, Vec<Detection>)>,
@@ -59,16 +76,29 @@ pub(super) struct Clip {
 struct File {
     writer: Arc<Writer>,
     subject: Subject,
-    wall: Wall,
+    identity: Identity,
+    company: Company,
+    /// What the sidecar says of the streams.
+    about: Vec<sidecar::Stream>,
+}
+
+/// What a clip needs to know that is none of its own.
+pub(super) struct Surroundings<'a> {
+    pub(super) config: &'a Config,
+    pub(super) streams: &'a Streams,
+    /// Counts flushes.
+    pub(super) epoch: u64,
 }
 
 impl Clip {
-    pub(super) fn new(recording: Recording, moment: Moment, input: Input, config: &Config) -> Self {
+    pub(super) fn new(recording: Recording, moment: Moment, input: Input) -> Self {
+        let stamped = input.stamper.is_some();
         Self {
             recording,
             moment,
-            track: Track::new(MAX_QUEUED, config.has_timestamper, input.frame_duration),
+            track: Track::new(MAX_QUEUED, stamped, input.frame_duration),
             input,
+            pending: Vec::new(),
             continues_from: None,
             identity: None,
             file: None,
@@ -89,8 +119,7 @@ impl Clip {
     pub(super) fn push(
         &mut self,
         unit: Unit<gst::Buffer>,
-        config: &Config,
-        epoch: u64,
+        around: &Surroundings,
     ) -> Result<Vec<Action>, Break> {
         // Media that waits for us is never dropped.
         let file = self.file.as_ref().filter(|_| self.moment.live);
@@ -102,21 +131,39 @@ impl Clip {
         };
         self.observe(&unit);
         let mut actions = Vec::new();
-        let writer = match &self.file {
-            Some(file) => file.writer.clone(),
-            None => {
-                let (file, beginning) = self.begin(&unit, config, epoch);
-                actions.push(Action::Begin(Box::new(beginning)));
-                self.file.insert(file).writer.clone()
-            }
-        };
-        actions.push(Action::Write {
-            writer,
-            buffer: unit.payload,
-            pts,
-            dts,
-        });
+        if self.file.is_none() {
+            let (file, beginning) = self.begin(&unit, around);
+            actions.push(Action::Begin(Box::new(beginning)));
+            self.file = Some(file);
+        }
+        if let Some(file) = &mut self.file {
+            actions.push(Action::Write {
+                writer: file.writer.clone(),
+                track: 0,
+                buffer: unit.payload,
+                pts,
+                dts,
+            });
+            let bears_silence = muxer::bears_silence(around.config.container);
+            let start = file.subject.start;
+            actions.extend(file.company.tell_silence(
+                &file.writer,
+                start,
+                start + pts,
+                bears_silence,
+            ));
+        }
         Ok(actions)
+    }
+
+    /// Takes from the other streams what is shown before `until`.
+    pub(super) fn advance(&mut self, streams: &Streams, until: Nanos) -> Vec<Action> {
+        let Some(file) = &mut self.file else {
+            return vec![];
+        };
+        let start = file.subject.start;
+        let span = Span { start, until };
+        file.company.advance(streams, &file.writer, &span)
     }
 
     /// A buffer without PTS has come.
@@ -129,30 +176,52 @@ impl Clip {
         self.file.as_ref().map(|file| file.subject.id.as_str())
     }
 
+    /// What is written now.
+    pub(super) fn writer(&self) -> Option<&Arc<Writer>> {
+        self.file.as_ref().map(|file| &file.writer)
+    }
+
+    /// Whether its file has a track, or needs none, for what this pad brings.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        let Some(file) = &self.file else {
+            return true;
+        };
+        kind == Kind::Meta || file.company.audio().any(|own| own == kind)
+    }
+
+    /// From here on the clip wants what comes beside it.
+    pub(super) fn start(&self) -> Nanos {
+        self.track.start().unwrap_or(self.recording.sync_point)
+    }
+
     /// What was known of time when the recording opened.
     pub(super) fn moment(&self) -> Moment {
         self.moment
     }
 
     /// What the next part needs to know of this one.
-    pub(super) fn identity(&self) -> Option<(String, Wall)> {
-        let own = self.file.as_ref();
-        own.map(|file| (file.subject.id.clone(), file.wall))
-            .or_else(|| self.identity.clone())
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let own = self.file.as_ref().map(|file| Identity {
+            part: file.identity.part + 1,
+            ..file.identity.clone()
+        });
+        own.or_else(|| self.identity.clone())
     }
 
     /// Makes this a further part of a recording.
-    pub(super) fn set_identity(&mut self, identity: Option<(String, Wall)>) {
+    pub(super) fn set_identity(&mut self, identity: Option<Identity>) {
+        self.continues_from = identity.as_ref().map(|identity| identity.id.clone());
         self.identity = identity;
     }
 
     /// Ends the clip; `cut` says why it holds less than the gate opened for.
-    pub(super) fn end(self, cut: Option<String>, config: &Config, epoch: u64) -> Option<Action> {
-        let Some(file) = self.file else {
-            return self.empty(config, epoch);
+    pub(super) fn end(self, cut: Option<String>, around: &Surroundings) -> Option<Action> {
+        let Some(mut file) = self.file else {
+            return self.empty(around);
         };
-        let loss = self.track.loss().map(|loss| loss.to_string());
-        let cut = cut.or(loss);
+        let loss = self.track.loss().or(file.company.loss());
+        let cut = cut.or(loss.map(|loss| loss.to_string()));
+        let seen = file.company.take_seen();
         let facts = Facts {
             id: file.subject.id,
             state: if cut.is_some() {
@@ -161,85 +230,96 @@ impl Clip {
                 State::Complete
             },
             source: file.subject.source,
-            wall: file.wall,
+            wall: file.identity.wall,
             start: file.subject.start,
             end: self.track.end(),
             frames: self.track.frames(),
             holes: self.track.holes().to_vec(),
-            streams: vec![self.input.about],
+            streams: file.about,
             asked: self.recording.asked,
             event_start: self.recording.event_start,
             event_end: self.recording.event_end,
             continues_from: self.continues_from,
+            part: file.identity.part,
             signals: self.recording.signals,
-            observed: self.observed,
+            observed: seen
+                .filter(|seen| !seen.is_empty())
+                .unwrap_or(self.observed),
         };
         let reason = cut.unwrap_or(self.recording.cause);
         Some(Action::End(file.writer, Box::new(Ending { facts, reason })))
     }
 
     /// A recording without a frame; a further part without one is nothing to speak of.
-    fn empty(self, config: &Config, epoch: u64) -> Option<Action> {
+    fn empty(self, around: &Surroundings) -> Option<Action> {
         if self.identity.is_some() {
             return None;
         }
-        let wall = Wall::best(None, config.epoch, self.moment.clock);
-        let start = self.recording.start;
-        let subject = Subject {
-            id: recording_id(&config.source, epoch, wall.unix(start), self.recording.id),
-            n: self.recording.id,
-            source: config.source.clone(),
-            start,
-            start_utc: wall.unix(start),
-        };
         let reason = match self.track.loss() {
             Some(loss) => format!("there is no clip, as {loss}"),
             None => "the recording ended before its first frame came, so there is no clip".into(),
         };
-        Some(Action::Fail(subject, reason))
+        Some(without_clip(&self.recording, self.moment, reason, around))
     }
 
-    fn begin(&self, first: &Unit<gst::Buffer>, config: &Config, epoch: u64) -> (File, Beginning) {
-        let (id, wall) = self.identity.clone().unwrap_or_else(|| {
+    fn begin(&self, first: &Unit<gst::Buffer>, around: &Surroundings) -> (File, Beginning) {
+        let config = around.config;
+        let identity = self.identity.clone().unwrap_or_else(|| {
             let reference = clock::reference(&first.payload, first.pts);
             let wall = Wall::best(reference, config.epoch, self.moment.clock);
             let start = wall.unix(first.pts);
-            (
-                recording_id(&config.source, epoch, start, self.recording.id),
+            Identity {
+                id: recording_id(&config.source, around.epoch, start, self.recording.id),
                 wall,
-            )
+                part: 1,
+            }
         });
-        let start_utc = wall.unix(first.pts);
+        let subject = Subject {
+            id: identity.id.clone(),
+            n: self.recording.id,
+            source: config.source.clone(),
+            start: first.pts,
+            start_utc: identity.wall.unix(first.pts),
+        };
         let label = sidecar::label(&self.recording.signals);
         let stem = config.template.stem(&name::Facts {
-            start: start_utc,
-            id: &id,
+            start: subject.start_utc,
+            id: &subject.id,
             source: &config.source,
             label: label.as_deref().unwrap_or_default(),
             n: self.recording.id,
         });
-        let stamp = first.dts.is_none() && config.has_timestamper;
-        let (writer, heard) = Writer::new(&self.input.caps, !self.moment.live, stamp);
+        let stamper = self.input.stamper.filter(|_| first.dts.is_none());
+        let lead = around.streams.lead().unwrap_or(Kind::Video);
+        let mut tracks = vec![(lead, self.input.clone(), stamper)];
+        let company = Company::new(around.streams, first.pts);
+        for kind in company.audio() {
+            let mut others = around.streams.beside();
+            let input =
+                others.find_map(|(own, stream)| stream.input.clone().filter(|_| own == kind));
+            tracks.extend(input.map(|input| (kind, input, None)));
+        }
+        let about = tracks
+            .iter()
+            .map(|(_, input, _)| input.about.clone())
+            .collect();
+        let (writer, heard) = Writer::new(config.container, tracks, !self.moment.live);
         let writer = Arc::new(writer);
-        let subject = Subject {
-            id,
-            n: self.recording.id,
-            source: config.source.clone(),
-            start: first.pts,
-            start_utc,
-        };
         let beginning = Beginning {
             writer: writer.clone(),
             heard,
             subject: subject.clone(),
-            stem,
+            stem: name::part(&stem, identity.part),
+            container: config.container,
             fragment: config.fragment,
-            thumbnail: config.thumbnail,
+            thumbnail: config.thumbnail && lead == Kind::Video,
         };
         let file = File {
             writer,
             subject,
-            wall,
+            identity,
+            company,
+            about,
         };
         (file, beginning)
     }
@@ -255,4 +335,24 @@ impl Clip {
         }
         self.newest = this;
     }
+}
+
+/// A recording that leaves no clip.
+pub(super) fn without_clip(
+    recording: &Recording,
+    moment: Moment,
+    reason: String,
+    around: &Surroundings,
+) -> Action {
+    let config = around.config;
+    let wall = Wall::best(None, config.epoch, moment.clock);
+    let (n, start) = (recording.id, recording.start);
+    let subject = Subject {
+        id: recording_id(&config.source, around.epoch, wall.unix(start), n),
+        n,
+        source: config.source.clone(),
+        start,
+        start_utc: wall.unix(start),
+    };
+    Action::Fail(subject, reason)
 }

@@ -14,18 +14,21 @@ const MAX_ATTEMPTS: u32 = 10_000;
 pub(super) struct Files {
     /// The clip's path without extension.
     stem: String,
+    /// The clip's, without the dot.
+    extension: &'static str,
 }
 
 impl Files {
     /// Takes the first free name among `stem`, `stem-2`, …, by creating its `.part`: of two
     /// processes only one can. Missing directories are made.
-    pub(super) fn reserve(stem: &str) -> io::Result<Self> {
+    pub(super) fn reserve(stem: &str, extension: &'static str) -> io::Result<Self> {
         if let Some(directory) = parent(Path::new(stem)) {
             fs::create_dir_all(directory)?;
         }
         for attempt in 1..=MAX_ATTEMPTS {
             let files = Self {
                 stem: numbered(stem, attempt),
+                extension,
             };
             match OpenOptions::new()
                 .write(true)
@@ -53,11 +56,11 @@ impl Files {
     }
 
     pub(super) fn clip(&self) -> PathBuf {
-        self.with(".mp4")
+        self.with(&format!(".{}", self.extension))
     }
 
     pub(super) fn clip_part(&self) -> PathBuf {
-        self.with(".mp4.part")
+        self.with(&format!(".{}.part", self.extension))
     }
 
     pub(super) fn sidecar(&self) -> PathBuf {
@@ -161,15 +164,15 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let stem = directory.path().join("new/clip");
         let stem = stem.to_str().expect("UTF-8");
-        let first = Files::reserve(stem).expect("free");
-        let second = Files::reserve(stem).expect("-2 is free");
+        let first = Files::reserve(stem, "mp4").expect("free");
+        let second = Files::reserve(stem, "mp4").expect("-2 is free");
         assert_eq!(first.clip_name(), "clip.mp4");
         assert_eq!(second.clip_name(), "clip-2.mp4");
         first.secure("{}").expect("written");
         first.write_thumbnail(b"jpeg").expect("written");
         first.publish(true).expect("published");
         second.abandon();
-        let third = Files::reserve(stem).expect("-2 is free again");
+        let third = Files::reserve(stem, "mp4").expect("-2 is free again");
         assert_eq!(third.clip_name(), "clip-2.mp4");
         assert!(!first.clip_part().exists());
         assert_eq!(fs::read(first.thumbnail()).expect("a file"), b"jpeg");
@@ -180,7 +183,7 @@ mod tests {
     fn a_full_disk_leaves_no_half_sidecar_or_picture() {
         let directory = tempfile::tempdir().expect("a directory");
         let stem = directory.path().join("clip");
-        let files = Files::reserve(stem.to_str().expect("UTF-8")).expect("free");
+        let files = Files::reserve(stem.to_str().expect("UTF-8"), "mp4").expect("free");
         for part in [".json.part", ".jpg.part"] {
             std::os::unix::fs::symlink("/dev/full", files.with(part)).expect("new");
         }
@@ -194,7 +197,7 @@ mod tests {
     fn what_holds_media_is_not_removed() {
         let directory = tempfile::tempdir().expect("a directory");
         let stem = directory.path().join("clip");
-        let files = Files::reserve(stem.to_str().expect("UTF-8")).expect("free");
+        let files = Files::reserve(stem.to_str().expect("UTF-8"), "mp4").expect("free");
         fs::write(files.clip_part(), b"media").expect("written");
         files.abandon();
         assert!(files.clip_part().exists());

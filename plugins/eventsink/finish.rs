@@ -102,8 +102,9 @@ fn record(
     permits: &Permits,
     listener: &impl Listener,
 ) -> Result<Outcome, Failure> {
-    let files = Files::reserve(&beginning.stem).map_err(|err| Failure {
-        reason: format!("{}.mp4 cannot be created ({err}): {CURE}", beginning.stem),
+    let (stem, extension) = (&beginning.stem, beginning.container.extension());
+    let files = Files::reserve(stem, extension).map_err(|err| Failure {
+        reason: format!("{stem}.{extension} cannot be created ({err}): {CURE}"),
         files: None,
     })?;
     let written = write(beginning, &files, listener);
@@ -229,7 +230,7 @@ fn publish(
         .len();
     let clip = ClipFile {
         name: files.clip_name(),
-        container: "mp4",
+        container: beginning.container.as_str(),
         bytes,
     };
     let sidecar = Sidecar::new(facts, clip);

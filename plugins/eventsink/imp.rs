@@ -1,7 +1,7 @@
 //! `eventsink` writes each recording to a clip, a sidecar and a thumbnail of its own.
 //!
 //! It stands behind `signalgate`, whose `evr-recording` events say where a recording begins and
-//! ends. Encoded frames go into an MP4 file that carries the suffix `.part` until it is whole; the
+//! ends. Encoded streams go into a file that carries the suffix `.part` until it is whole; the
 //! sidecar says why it was made. A full or broken disk costs a recording, never the camera.
 //!
 //! ```sh
@@ -9,23 +9,24 @@
 //!     signalgate name=gate ! eventsink location='recordings/%Y%m%dT%H%M%SZ-{id}.mp4'
 //! ```
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use evr_core::recording::container::Container;
 use evr_core::recording::name::Template;
 use evr_core::recording::retention::Limits;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::caps;
-use super::clock::Moment;
+use super::ClipContainer;
 use super::files;
 use super::finish::{DEADLINE, Permits};
 use super::keeper::Keeper;
-use super::recorder::{Action, Config, NoGate, Recorder};
+use super::muxer;
+use super::pads;
+use super::recorder::{Action, Config, Recorder};
 use super::shelf::Shelf;
-use super::writer;
-use crate::bridge::recording::Recording;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -41,6 +42,7 @@ const MAX_FINISHING: usize = 2;
 #[derive(Debug, Clone)]
 struct Settings {
     location: String,
+    container: ClipContainer,
     source_id: String,
     epoch: i64,
     fragment_duration: gst::ClockTime,
@@ -55,6 +57,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             location: "recordings/%Y%m%dT%H%M%SZ-{id}.mp4".into(),
+            container: ClipContainer::default(),
             source_id: "camera".into(),
             epoch: -1,
             fragment_duration: gst::ClockTime::SECOND,
@@ -78,7 +81,11 @@ pub(super) struct State {
     /// Seqnum of the EOS event whose message is due once `unfinished == 0`.
     pub(super) eos: Option<gst::Seqnum>,
     /// Caps that were refused; upstream sends them again with each buffer.
-    refused: Option<gst::Caps>,
+    pub(super) refused: Option<gst::Caps>,
+    /// What was decided and is not done yet.
+    pub(super) actions: VecDeque<Action>,
+    /// A thread does it.
+    pub(super) acting: bool,
     /// Exists while running with a limit.
     pub(super) keeper: Option<Keeper>,
     pub(super) removed: u64,
@@ -91,6 +98,7 @@ pub(super) struct State {
 #[properties(wrapper_type = super::EventSink)]
 pub struct EventSink {
     #[property(name = "location", get, set, type = String, member = location, nick = "Location", blurb = "Where clips go: a path in which strftime conversions (UTC of the first frame) and {id}, {source}, {label} and {n} are filled in; missing directories are made, a taken name gets -2", default = Some(Settings::default().location.as_str()), mutable_ready)]
+    #[property(name = "container", get, set, type = ClipContainer, member = container, default, nick = "Container", blurb = "File format of the clips; which codecs each holds stands in the guide", mutable_ready)]
     #[property(name = "source-id", get, set, type = String, member = source_id, nick = "Source", blurb = "Name of the camera in ids, file names, sidecars and messages", default = Some(Settings::default().source_id.as_str()), mutable_ready)]
     #[property(name = "epoch", get, set, type = i64, member = epoch, nick = "Epoch", blurb = "UTC of running time 0 in nanoseconds since 1970-01-01, for buffers without reference timestamps; -1 takes this machine's clock where the media is live and 1970-01-01 where it is not", minimum = -1, default = Settings::default().epoch, mutable_ready)]
     #[property(name = "fragment-duration", get, set, type = gst::ClockTime, member = fragment_duration, nick = "Fragment duration", blurb = "Nanoseconds of media after which what was written survives a crash", minimum = 100_000_000, default = *Settings::default().fragment_duration, mutable_ready)]
@@ -130,13 +138,10 @@ impl EventSink {
 
     /// Checks the settings while a mistake can still be told before any media flows.
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = self
-            .settings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let settings = self.settings().clone();
+        let container = settings.container.into();
         let name = self.obj().name();
-        let template = Template::parse(&settings.location)
+        let template = Template::parse(&settings.location, container)
             .map_err(|err| gst::error_msg!(gst::ResourceError::Settings, ("{name}: {err}")))?;
         let directory = template.directory();
         files::try_directory(&directory).map_err(|err| {
@@ -149,12 +154,12 @@ impl EventSink {
                 )
             )
         })?;
-        let missing = writer::missing_elements();
+        let missing = muxer::missing_elements(container);
         if !missing.is_empty() {
             let missing = missing.join(", ");
             return Err(gst::error_msg!(
                 gst::CoreError::MissingPlugin,
-                ("{name}: GStreamer has no {missing}: install its base and good plugins")
+                ("{name}: GStreamer has no {missing}: install its base, good and bad plugins")
             ));
         }
         let limits = Limits {
@@ -169,14 +174,17 @@ impl EventSink {
             source: settings.source_id.clone(),
         };
         let keeper = self.keeper(shelf, limits)?;
-        let recorder = Recorder::new(Config {
+        let mut recorder = Recorder::new(Config {
             template,
+            container,
             source: settings.source_id,
             epoch: Some(settings.epoch).filter(|epoch| *epoch >= 0),
             fragment: settings.fragment_duration,
             thumbnail: settings.thumbnail,
-            has_timestamper: writer::has_timestamper(),
         });
+        for kind in self.kinds() {
+            recorder.add(kind);
+        }
         let mut state = self.state();
         state.recorder = Some(recorder);
         state.keeper = keeper;
@@ -187,7 +195,7 @@ impl EventSink {
     }
 
     /// Nothing waits any more; called before the pads are shut.
-    fn hurry(&self, hurry: bool) {
+    pub(super) fn hurry(&self, hurry: bool) {
         self.state().hurry = hurry;
         self.changed.notify_all();
     }
@@ -195,8 +203,7 @@ impl EventSink {
     /// Ends what is open and waits until it is on disk; called after the pads are shut.
     fn stop(&self) {
         let why = "the element was stopped within the recording";
-        let actions = self.decide(|recorder| recorder.stop(why));
-        self.act(actions);
+        self.act(|recorder| recorder.stop(why));
         let patience = Instant::now() + DEADLINE + DEADLINE;
         let mut state = self.state();
         while state.unfinished > 0 {
@@ -218,129 +225,19 @@ impl EventSink {
         }
     }
 
-    fn decide(&self, decide: impl FnOnce(&mut Recorder) -> Vec<Action>) -> Vec<Action> {
-        self.state()
-            .recorder
-            .as_mut()
-            .map(decide)
-            .unwrap_or_default()
-    }
-
-    fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let decided = match &mut self.state().recorder {
-            Some(recorder) => recorder.buffer(buffer),
-            None => return Err(gst::FlowError::Flushing),
-        };
-        match decided {
-            Ok(actions) => {
-                self.act(actions);
-                Ok(gst::FlowSuccess::Ok)
-            }
-            Err(NoGate) => {
-                gst::element_imp_error!(
-                    self,
-                    gst::StreamError::Failed,
-                    (
-                        "{}: media came without any recording being opened: put signalgate before it",
-                        self.obj().name()
-                    )
-                );
-                Err(gst::FlowError::Error)
-            }
+    /// Changes what is known, of which nothing follows yet.
+    pub(super) fn decide(&self, decide: impl FnOnce(&mut Recorder)) {
+        if let Some(recorder) = &mut self.state().recorder {
+            decide(recorder);
         }
     }
 
-    fn event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        gst::log!(CAT, obj = pad, "{event:?}");
-        match event.view() {
-            gst::EventView::Caps(caps) => return self.caps(caps.caps_owned()),
-            gst::EventView::Segment(segment) => {
-                let segment = segment.segment().to_owned();
-                self.decide(|recorder| {
-                    recorder.segment(segment);
-                    vec![]
-                });
-            }
-            gst::EventView::StreamStart(start) => {
-                let message = gst::message::StreamStart::builder()
-                    .src(&*self.obj())
-                    .seqnum(event.seqnum())
-                    .group_id_if_some(start.group_id())
-                    .build();
-                let _ = self.obj().post_message(message);
-            }
-            gst::EventView::FlushStart(_) => self.hurry(true),
-            gst::EventView::FlushStop(_) => {
-                let actions = self.decide(Recorder::flush);
-                self.act(actions);
-                self.state().eos = None;
-                self.hurry(false);
-            }
-            gst::EventView::Eos(_) => {
-                let actions = self.decide(Recorder::eos);
-                self.act(actions);
-                self.state().eos = Some(event.seqnum());
-                self.post_eos_if_due();
-            }
-            _ => match Recording::from_event(&event) {
-                Some(Ok(recording)) => {
-                    let moment = Moment::now(pad, self.obj().upcast_ref());
-                    let actions = self.decide(|recorder| recorder.boundary(recording, moment));
-                    self.act(actions);
-                }
-                Some(Err(why)) => self.warn(&format!(
-                    "an evr-recording event is not understood ({why}) and was passed over"
-                )),
-                None => {}
-            },
-        }
-        true
+    pub(super) fn container(&self) -> Container {
+        self.settings().container.into()
     }
 
-    fn caps(&self, caps: gst::Caps) -> bool {
-        match caps::accept(&caps) {
-            Ok(input) => {
-                let actions = self.decide(|recorder| recorder.input(input));
-                self.act(actions);
-                true
-            }
-            Err(why) => {
-                let told = self.state().refused.replace(caps.clone());
-                if told.as_ref() == Some(&caps) {
-                    return false;
-                }
-                let name = self.obj().name();
-                gst::element_imp_error!(
-                    self,
-                    gst::StreamError::WrongType,
-                    ("{name}: {why}"),
-                    ["caps: {caps}"]
-                );
-                false
-            }
-        }
-    }
-
-    fn query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(caps) => {
-                let answer = caps::answer();
-                let answer = match caps.filter() {
-                    Some(filter) => {
-                        answer.intersect_with_mode(filter, gst::CapsIntersectMode::First)
-                    }
-                    None => answer,
-                };
-                caps.set_result(&answer);
-                true
-            }
-            // Refused in a sentence when they come.
-            gst::QueryViewMut::AcceptCaps(caps) => {
-                caps.set_result(true);
-                true
-            }
-            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
-        }
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -368,7 +265,7 @@ impl ElementImpl for EventSink {
             gst::subclass::ElementMetadata::new(
                 "Event recording sink",
                 "Sink/File/Video",
-                "Writes each recording that signalgate opens to an MP4 clip with a JSON sidecar",
+                "Writes each recording that signalgate opens to a clip with a JSON sidecar",
                 env!("CARGO_PKG_NAME"),
             )
         });
@@ -376,52 +273,20 @@ impl ElementImpl for EventSink {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            vec![
-                gst::PadTemplate::new(
-                    "video",
-                    gst::PadDirection::Sink,
-                    gst::PadPresence::Request,
-                    &caps::template(),
-                )
-                .expect("the template is well formed"),
-            ]
-        });
-        &TEMPLATES
+        pads::templates()
     }
 
     fn request_new_pad(
         &self,
         template: &gst::PadTemplate,
-        _name: Option<&str>,
+        name: Option<&str>,
         _caps: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
-        let pad = gst::Pad::builder_from_template(template)
-            .name(template.name_template())
-            .chain_function(|_, parent, buffer| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |sink| sink.chain(buffer),
-                )
-            })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |sink| sink.event(pad, event))
-            })
-            .query_function(|pad, parent, query| {
-                Self::catch_panic_pad_function(parent, || false, |sink| sink.query(pad, query))
-            })
-            .build();
-        pad.set_active(true).ok()?;
-        // Fails where there is one of that name already.
-        self.obj().add_pad(&pad).ok()?;
-        Some(pad)
+        self.new_pad(template, name)
     }
 
     fn release_pad(&self, pad: &gst::Pad) {
-        // A pad that cannot be shut or removed is gone already.
-        let _ = pad.set_active(false);
-        let _ = self.obj().remove_pad(pad);
+        self.drop_pad(pad);
     }
 
     fn change_state(

@@ -3,32 +3,36 @@
 use std::sync::Arc;
 
 use evr_core::recording::Unit;
+use evr_core::recording::container::Container;
 use evr_core::recording::kept::Kept;
 use evr_core::recording::name::Template;
 use evr_core::recording::track::Break;
-use evr_core::time::Nanos;
+use evr_core::time::{Nanos, SECOND};
 
 use super::caps::Input;
-use super::clip::{Beginning, Clip, Ending};
+use super::clip::{Beginning, Clip, Ending, Surroundings, without_clip};
 use super::clock::Moment;
+use super::pads::Kind;
 use super::report::Subject;
+use super::streams::Streams;
 use super::writer::Writer;
 use crate::bridge::recording::{Phase, Recording};
-use crate::bridge::time::running_time;
 
 /// Encoded media that may be held for a recording that continues the one before.
 const MAX_KEPT: u64 = 256 << 20;
+/// How long a clip's beginning waits until every pad has told what it brings.
+const MAX_PENDING: Nanos = 2 * SECOND;
 
 /// The element's settings, as they stood when it started.
 #[derive(Debug, Clone)]
 pub(super) struct Config {
     pub(super) template: Template,
+    pub(super) container: Container,
     pub(super) source: String,
     /// UTC of running time 0.
     pub(super) epoch: Option<Nanos>,
     pub(super) fragment: gst::ClockTime,
     pub(super) thumbnail: bool,
-    pub(super) has_timestamper: bool,
 }
 
 /// What the shell has to do, in order.
@@ -36,11 +40,22 @@ pub(super) enum Action {
     Begin(Box<Beginning>),
     Write {
         writer: Arc<Writer>,
+        /// Number of the stream in its clip.
+        track: usize,
         buffer: gst::Buffer,
         /// Counted from the clip's start.
         pts: Nanos,
         dts: Option<Nanos>,
     },
+    /// A track has nothing in `[pts, until)`.
+    Gap {
+        writer: Arc<Writer>,
+        track: usize,
+        pts: Nanos,
+        until: Nanos,
+    },
+    /// The clip goes on without a track.
+    EndTrack(Arc<Writer>, usize),
     End(Arc<Writer>, Box<Ending>),
     /// A recording leaves no clip.
     Fail(Subject, String),
@@ -51,13 +66,17 @@ pub(super) enum Action {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoGate;
 
-/// The recordings of one stream, one after the other.
+/// The recordings of one camera, one after the other.
 pub(super) struct Recorder {
     config: Config,
-    input: Option<Input>,
-    segment: gst::Segment,
+    streams: Streams,
+    /// Of the leading stream.
     kept: Kept<gst::Buffer>,
+    /// How far the leading stream has come.
+    position: Nanos,
     stage: Stage,
+    /// Clips that have all of the leading stream and wait for the others, and their ends.
+    closing: Vec<(Clip, Nanos)>,
     /// The newest boundary; a sticky event may come twice.
     newest: Option<Recording>,
     /// Number and id of the newest clip, for the one that continues it.
@@ -79,10 +98,11 @@ impl Recorder {
     pub(super) fn new(config: Config) -> Self {
         Self {
             config,
-            input: None,
-            segment: gst::Segment::new(),
+            streams: Streams::default(),
             kept: Kept::new(MAX_KEPT),
+            position: Nanos::MIN,
             stage: Stage::Shut,
+            closing: Vec::new(),
             newest: None,
             previous: None,
             epoch: 0,
@@ -95,31 +115,84 @@ impl Recorder {
         self.outside
     }
 
-    pub(super) fn segment(&mut self, segment: gst::Segment) {
-        self.segment = segment;
+    /// What the leading pad's buffers go to now.
+    pub(super) fn writer(&self, kind: Kind) -> Option<&Arc<Writer>> {
+        match &self.stage {
+            Stage::Open(clip) if self.streams.lead() == Some(kind) => clip.writer(),
+            _ => None,
+        }
+    }
+
+    /// Nothing more comes on any pad.
+    pub(super) fn is_at_eos(&self) -> bool {
+        self.streams.are_at_eos()
+    }
+
+    /// There is a pad.
+    pub(super) fn add(&mut self, kind: Kind) {
+        self.streams.add(kind);
+    }
+
+    /// It is gone.
+    pub(super) fn remove(&mut self, kind: Kind) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.streams.lead() == Some(kind) {
+            actions = self.stop("the pad was taken away within the recording");
+            self.kept.clear();
+        }
+        self.streams.remove(kind);
+        actions.extend(self.advance());
+        actions
+    }
+
+    pub(super) fn segment(&mut self, kind: Kind, segment: gst::Segment) {
+        self.streams.get(kind).segment = segment;
     }
 
     /// Another kind of stream ends the part before a muxer sees it.
-    pub(super) fn input(&mut self, input: Input) -> Vec<Action> {
-        let changed = self
-            .input
-            .as_ref()
-            .is_some_and(|old| old.caps != input.caps);
-        self.input = Some(input);
-        if !changed {
-            return vec![];
+    pub(super) fn input(&mut self, kind: Kind, input: Input) -> Vec<Action> {
+        let stream = self.streams.get(kind);
+        let known = stream.input.replace(input.clone());
+        let changed = known.is_some_and(|known| known.caps != input.caps);
+        let lead = self.streams.lead() == Some(kind);
+        if lead && changed {
+            self.kept.clear();
         }
-        self.kept.clear();
-        match std::mem::replace(&mut self.stage, Stage::Shut) {
-            Stage::Open(clip) => self.next_part(*clip, Break::Caps),
-            other => {
-                self.stage = other;
-                vec![]
+        let Stage::Open(clip) = &self.stage else {
+            return self.advance();
+        };
+        let why = match kind {
+            _ if changed && kind != Kind::Meta => Break::Caps,
+            _ if !lead && !clip.has(kind) => Break::Stream,
+            _ => return self.advance(),
+        };
+        let mut actions = self.begin_pending();
+        actions.extend(self.advance());
+        if let Stage::Open(mut clip) = std::mem::replace(&mut self.stage, Stage::Shut) {
+            if !lead && changed {
+                actions.extend(clip.advance(&self.streams, Nanos::MAX));
+                self.streams.get(kind).units.drop_before(Nanos::MAX);
             }
+            actions.extend(self.next_part(*clip, why));
         }
+        if !lead {
+            actions.extend(self.again());
+        }
+        actions
     }
 
-    pub(super) fn boundary(&mut self, recording: Recording, moment: Moment) -> Vec<Action> {
+    pub(super) fn boundary(
+        &mut self,
+        kind: Kind,
+        recording: Recording,
+        moment: Moment,
+    ) -> Vec<Action> {
+        if self.streams.lead() != Some(kind) {
+            if recording.phase == Phase::Close {
+                self.streams.get(kind).closed = recording.id;
+            }
+            return self.advance();
+        }
         if self.newest.as_ref() == Some(&recording) {
             return vec![];
         }
@@ -130,60 +203,105 @@ impl Recorder {
         }
     }
 
-    pub(super) fn buffer(&mut self, buffer: gst::Buffer) -> Result<Vec<Action>, NoGate> {
-        if self.newest.is_none() {
+    pub(super) fn buffer(
+        &mut self,
+        kind: Kind,
+        buffer: gst::Buffer,
+    ) -> Result<Vec<Action>, NoGate> {
+        let lead = self.streams.lead() == Some(kind);
+        if lead && self.newest.is_none() {
             return Err(NoGate);
         }
-        let Some(pts) = running_time(&self.segment, buffer.pts()) else {
+        let stream = self.streams.get(kind);
+        let unit = stream.unit(buffer);
+        if !lead {
+            match unit {
+                Some(unit) => stream.units.push(unit),
+                None => stream.untimed += 1,
+            }
+            return Ok(self.advance());
+        }
+        let Some(unit) = unit else {
             if let Stage::Open(clip) = &mut self.stage {
                 clip.lose();
             }
             return Ok(vec![]);
         };
-        let unit = Unit {
-            pts,
-            dts: running_time(&self.segment, buffer.dts()),
-            duration: buffer
-                .duration()
-                .and_then(|duration| Nanos::try_from(duration.nseconds()).ok()),
-            sync: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
-            bytes: buffer.size() as u64,
-            payload: buffer,
-        };
+        self.position = self.position.max(unit.pts);
         self.kept.push(unit.clone());
-        Ok(self.unit(unit))
+        let mut actions = self.unit(unit);
+        actions.extend(self.advance());
+        Ok(actions)
+    }
+
+    /// Nothing comes on a pad before `time`, a position in its segment.
+    pub(super) fn gap(&mut self, kind: Kind, time: gst::ClockTime) -> Vec<Action> {
+        let stream = self.streams.get(kind);
+        if let Some(time) = crate::bridge::time::running_time(&stream.segment, Some(time)) {
+            stream.units.reached(time);
+        }
+        self.advance()
     }
 
     /// The stream has been cut: nothing after it belongs to anything before it.
-    pub(super) fn flush(&mut self) -> Vec<Action> {
+    pub(super) fn flush(&mut self, kind: Kind) -> Vec<Action> {
+        if self.streams.lead() != Some(kind) {
+            let n = self.newest.as_ref().map_or(0, |newest| newest.id);
+            let stream = self.streams.get(kind);
+            stream.units.clear();
+            (stream.closed, stream.eos) = (n, false);
+            return self.advance();
+        }
         let actions = self.stop("the stream was flushed within the recording");
         self.kept.clear();
+        self.streams.clear();
+        self.position = Nanos::MIN;
         self.newest = None;
         self.epoch += 1;
         actions
     }
 
-    /// Upstream has no more; a gate would have closed.
-    pub(super) fn eos(&mut self) -> Vec<Action> {
-        self.end(None)
+    /// A pad has no more; a gate would have closed.
+    pub(super) fn eos(&mut self, kind: Kind) -> Vec<Action> {
+        self.streams.get(kind).eos = true;
+        let mut actions = Vec::new();
+        if self.streams.lead() == Some(kind) {
+            actions = self.end(None, Nanos::MAX);
+        }
+        actions.extend(self.advance());
+        actions
     }
 
     /// Ends what is open, short of its end.
     pub(super) fn stop(&mut self, why: &str) -> Vec<Action> {
-        self.end(Some(why.into()))
+        let mut actions = self.end(Some(why.into()), Nanos::MAX);
+        for (clip, _) in std::mem::take(&mut self.closing) {
+            actions.extend(clip.end(None, &self.surroundings()));
+        }
+        actions
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            config: &self.config,
+            streams: &self.streams,
+            epoch: self.epoch,
+        }
     }
 
     fn open(&mut self, recording: Recording, moment: Moment) -> Vec<Action> {
-        let mut actions = self.stop("another recording opened before this one was closed");
-        let Some(input) = self.input.clone() else {
+        let why = "another recording opened before this one was closed";
+        let mut actions = self.end(Some(why.into()), recording.start);
+        let Some(input) = self.streams.lead_input().cloned() else {
             self.stage = Stage::Over;
-            let sentence = "a recording opened before the caps were known, so it is not written";
-            actions.push(Action::Warn(sentence.into()));
+            let reason = "it opened before the caps of its stream were known, so there is no clip";
+            let failed = without_clip(&recording, moment, reason.into(), &self.surroundings());
+            actions.push(failed);
             return actions;
         };
         let (n, sync_point) = (recording.id, recording.sync_point);
         let continues_from = recording.continues_from;
-        let mut clip = Clip::new(recording, moment, input, &self.config);
+        let mut clip = Clip::new(recording, moment, input);
         let previous = self.previous.take();
         clip.continues(
             previous
@@ -206,23 +324,62 @@ impl Recorder {
 
     fn close(&mut self, recording: Recording) -> Vec<Action> {
         let end = recording.end;
+        let mut actions = self.begin_pending();
         match &mut self.stage {
             Stage::Open(clip) if clip.recording.id == recording.id => clip.recording = recording,
             Stage::Over => {}
-            _ => return vec![],
+            _ => return actions,
         }
-        let actions = self.end(None);
+        actions.extend(self.end(None, end));
         self.kept.close(end);
+        actions.extend(self.advance());
         actions
     }
 
     fn unit(&mut self, unit: Unit<gst::Buffer>) -> Vec<Action> {
+        let known = self.streams.are_known();
         let Stage::Open(clip) = &mut self.stage else {
             self.outside += u64::from(matches!(self.stage, Stage::Shut));
             return vec![];
         };
+        if clip.id().is_none() && !known {
+            clip.pending.push(unit);
+            let (first, last) = (clip.pending.first(), clip.pending.last());
+            let waited = first
+                .zip(last)
+                .is_some_and(|(a, b)| b.pts - a.pts >= MAX_PENDING);
+            return if waited { self.begin_pending() } else { vec![] };
+        }
+        let mut actions = self.begin_pending();
+        actions.extend(self.write(unit));
+        actions
+    }
+
+    /// Begins the open clip with the units that have waited for that.
+    fn begin_pending(&mut self) -> Vec<Action> {
+        let Stage::Open(clip) = &mut self.stage else {
+            return vec![];
+        };
+        let pending = std::mem::take(&mut clip.pending);
+        if pending.is_empty() {
+            return vec![];
+        }
+        self.streams.stop_waiting();
+        let actions = pending.into_iter().map(|unit| self.write(unit));
+        actions.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+
+    fn write(&mut self, unit: Unit<gst::Buffer>) -> Vec<Action> {
+        let around = Surroundings {
+            config: &self.config,
+            streams: &self.streams,
+            epoch: self.epoch,
+        };
+        let Stage::Open(clip) = &mut self.stage else {
+            return vec![];
+        };
         let again = unit.clone();
-        match clip.push(unit, &self.config, self.epoch) {
+        match clip.push(unit, &around) {
             Ok(actions) => {
                 if let Some(id) = clip.id().filter(|_| self.previous.is_none()) {
                     self.previous = Some((clip.recording.id, id.into()));
@@ -234,9 +391,14 @@ impl Recorder {
                     return vec![];
                 };
                 let mut actions = self.next_part(*clip, why);
+                let around = Surroundings {
+                    config: &self.config,
+                    streams: &self.streams,
+                    epoch: self.epoch,
+                };
                 // A new part takes any unit, or waits for a sync point, so this ends here.
                 if let Stage::Open(clip) = &mut self.stage
-                    && let Ok(more) = clip.push(again, &self.config, self.epoch)
+                    && let Ok(more) = clip.push(again, &around)
                 {
                     actions.extend(more);
                 }
@@ -247,14 +409,9 @@ impl Recorder {
 
     /// Ends a part and, where that helps, opens the next one of the same recording.
     fn next_part(&mut self, part: Clip, why: Break) -> Vec<Action> {
-        self.stage = match &self.input {
+        self.stage = match self.streams.lead_input() {
             Some(input) if why.can_go_on() => {
-                let mut next = Clip::new(
-                    part.recording.clone(),
-                    part.moment(),
-                    input.clone(),
-                    &self.config,
-                );
+                let mut next = Clip::new(part.recording.clone(), part.moment(), input.clone());
                 next.set_identity(part.identity());
                 Stage::Open(Box::new(next))
             }
@@ -263,19 +420,74 @@ impl Recorder {
         if part.id().is_none() {
             return vec![];
         }
-        part.end(Some(why.to_string()), &self.config, self.epoch)
+        part.end(Some(why.to_string()), &self.surroundings())
             .into_iter()
             .collect()
     }
 
-    fn end(&mut self, cut: Option<String>) -> Vec<Action> {
-        match std::mem::replace(&mut self.stage, Stage::Shut) {
-            Stage::Open(clip) => clip
-                .end(cut, &self.config, self.epoch)
-                .into_iter()
-                .collect(),
-            Stage::Shut | Stage::Over => vec![],
+    /// Gives a part that another stream has made necessary the frames from the last sync point
+    /// on, or frames would be missing between the two.
+    fn again(&mut self) -> Vec<Action> {
+        let units = self.kept.last_group();
+        units
+            .into_iter()
+            .flat_map(|unit| self.write(unit))
+            .collect()
+    }
+
+    /// Ends what is open as far as the leading stream goes; the others have until `until`.
+    fn end(&mut self, cut: Option<String>, until: Nanos) -> Vec<Action> {
+        let mut actions = self.begin_pending();
+        let Stage::Open(mut clip) = std::mem::replace(&mut self.stage, Stage::Shut) else {
+            return actions;
+        };
+        if cut.is_some() || clip.id().is_none() {
+            actions.extend(clip.advance(&self.streams, until));
+            actions.extend(clip.end(cut, &self.surroundings()));
+        } else {
+            self.closing.push((*clip, until));
+            actions.extend(self.advance());
         }
+        actions
+    }
+
+    /// Does what has become possible since the last time.
+    fn advance(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.streams.are_known() {
+            actions = self.begin_pending();
+        }
+        for (clip, until) in &mut self.closing {
+            actions.extend(clip.advance(&self.streams, *until));
+        }
+        let done = |clip: &Clip, until| {
+            let n = clip.recording.id;
+            self.streams.are_through(n, until, self.position)
+        };
+        while let Some((clip, until)) = self.closing.first()
+            && done(clip, *until)
+        {
+            let (clip, _) = self.closing.remove(0);
+            actions.extend(clip.end(None, &self.surroundings()));
+        }
+        // Behind the newest frame it is not known yet what belongs to the recording.
+        let until = self.position.saturating_add(1);
+        if let Stage::Open(clip) = &mut self.stage {
+            actions.extend(clip.advance(&self.streams, until));
+        }
+        self.forget();
+        actions
+    }
+
+    /// Lets go of what no clip can want any more of the streams beside the leading one.
+    fn forget(&mut self) {
+        let open = match &self.stage {
+            Stage::Open(clip) => Some(clip.start()),
+            Stage::Shut | Stage::Over => None,
+        };
+        let closing = self.closing.iter().map(|(clip, _)| clip.start());
+        let needed = closing.chain(open).chain(self.kept.start()).min();
+        self.streams.drop_before(needed.unwrap_or(Nanos::MIN));
     }
 }
 
@@ -291,16 +503,20 @@ mod tests {
     fn recorder() -> Recorder {
         gst::init().expect("GStreamer is installed");
         let mut recorder = Recorder::new(Config {
-            template: Template::parse("{id}.mp4").expect("a template"),
+            template: Template::parse("{id}.mp4", Container::Mp4).expect("a template"),
+            container: Container::Mp4,
             source: "camera".into(),
             epoch: None,
             fragment: gst::ClockTime::SECOND,
             thumbnail: false,
-            has_timestamper: false,
         });
-        let input = caps::accept(&caps::video()).expect("recordable");
-        recorder.input(input);
-        recorder.segment(gst::FormattedSegment::<gst::ClockTime>::new().upcast());
+        let caps = "video/x-h264, stream-format=avc, alignment=au, width=320, height=240";
+        let caps = caps.parse().expect("caps");
+        let input = caps::accept(Kind::Video, Container::Mp4, &caps).expect("recordable");
+        recorder.add(Kind::Video);
+        recorder.input(Kind::Video, input);
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new().upcast();
+        recorder.segment(Kind::Video, segment);
         recorder
     }
 
@@ -336,16 +552,20 @@ mod tests {
     fn written(recorder: &mut Recorder, frames: std::ops::Range<u64>) -> Vec<u64> {
         let mut written = Vec::new();
         for n in frames {
-            for action in recorder.buffer(frame(n)).expect("a gate has spoken") {
+            for action in recorder
+                .buffer(Kind::Video, frame(n))
+                .expect("a gate has spoken")
+            {
                 if let Action::Write {
                     writer,
+                    track,
                     buffer,
                     pts,
                     dts,
                 } = action
                 {
                     written.push(n);
-                    writer.write(buffer, pts, dts);
+                    writer.write(track, buffer, pts, dts);
                 }
             }
         }
@@ -359,11 +579,11 @@ mod tests {
             live: true,
             clock: None,
         };
-        recorder.boundary(boundary(Phase::Open, 0), live);
+        recorder.boundary(Kind::Video, boundary(Phase::Open, 0), live);
         let bound = MAX_QUEUED / FRAME as u64;
         let written = written(&mut recorder, 0..100);
         assert_eq!(written, (0..bound).collect::<Vec<_>>());
-        let actions = recorder.boundary(boundary(Phase::Close, 10_000_000_000), live);
+        let actions = recorder.boundary(Kind::Video, boundary(Phase::Close, 10_000_000_000), live);
         let [Action::End(_, ending)] = actions.as_slice() else {
             panic!("the clip ends");
         };
@@ -379,7 +599,7 @@ mod tests {
             live: false,
             clock: None,
         };
-        recorder.boundary(boundary(Phase::Open, 0), file);
+        recorder.boundary(Kind::Video, boundary(Phase::Open, 0), file);
         assert_eq!(written(&mut recorder, 0..50).len(), 50);
     }
 
@@ -390,14 +610,14 @@ mod tests {
             live: false,
             clock: None,
         };
-        assert_eq!(recorder.buffer(frame(0)).err(), Some(NoGate));
+        assert_eq!(recorder.buffer(Kind::Video, frame(0)).err(), Some(NoGate));
         let open = boundary(Phase::Open, 0);
-        recorder.boundary(open.clone(), file);
+        recorder.boundary(Kind::Video, open.clone(), file);
         assert_eq!(written(&mut recorder, 0..2).len(), 2);
-        assert!(recorder.boundary(open, file).is_empty());
+        assert!(recorder.boundary(Kind::Video, open, file).is_empty());
         let close = boundary(Phase::Close, 1);
-        assert_eq!(recorder.boundary(close.clone(), file).len(), 1);
-        assert!(recorder.boundary(close, file).is_empty());
+        assert_eq!(recorder.boundary(Kind::Video, close.clone(), file).len(), 1);
+        assert!(recorder.boundary(Kind::Video, close, file).is_empty());
         assert!(written(&mut recorder, 2..4).is_empty());
         assert_eq!(recorder.outside(), 2);
     }

@@ -1,25 +1,23 @@
-//! The private pipeline of one recording: `appsrc ! mp4mux ! filesink`.
+//! The private pipeline of one recording: an `appsrc` a stream, a muxer and a `filesink`.
 //!
-//! The streaming thread only puts buffers into appsrc's queue; whatever touches the disk runs in
-//! the pipeline's own thread. What the pipeline says stays on its own bus.
+//! The streaming threads only put buffers into appsrc's queue; whatever touches the disk runs in
+//! the pipeline's own threads. What the pipeline says stays on its own bus.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use evr_core::recording::container::Container;
 use evr_core::time::Nanos;
 use gst::prelude::*;
 
+use super::caps::Input;
 use super::clip::Ending;
+use super::muxer;
+use super::pads::Kind;
 
 /// Bytes that may wait for the disk: 12 s of a 20 Mbit/s camera.
 pub(super) const MAX_QUEUED: u64 = 32 << 20;
-/// Where a clip's segment starts, so that the DTS of its first units can lie before it.
-const ORIGIN: Nanos = 3600 * evr_core::time::SECOND;
-/// Ticks a second of a track whose caps tell no frame rate; mp4mux would take 10000, which
-/// rounds 1/30 s.
-const TIMESCALE: u32 = 90_000;
-const TIMESTAMPER: &str = "h264timestamper";
 
 /// What the thread that waits for a recording hears.
 pub(super) enum Event {
@@ -31,38 +29,55 @@ pub(super) enum Event {
     Broken(String),
 }
 
-/// The streaming thread's end of a recording.
+/// The streaming threads' end of a recording.
 pub(super) struct Writer {
-    appsrc: gst_app::AppSrc,
-    caps: gst::Caps,
-    segment: gst::FormattedSegment<gst::ClockTime>,
+    /// The leading stream first.
+    tracks: Vec<Track>,
+    container: Container,
     events: Sender<Event>,
     /// The media waits for us.
     pub(super) patient: bool,
-    /// Work out the DTS: upstream has none.
-    stamp: bool,
     broken: AtomicBool,
 }
 
+struct Track {
+    kind: Kind,
+    input: Input,
+    appsrc: gst_app::AppSrc,
+    segment: gst::FormattedSegment<gst::ClockTime>,
+    /// What works out the DTS that upstream does not tell.
+    stamper: Option<&'static str>,
+    ended: AtomicBool,
+}
+
 impl Writer {
-    /// A writer for one stream, and what is said about it.
-    pub(super) fn new(caps: &gst::Caps, patient: bool, stamp: bool) -> (Self, Receiver<Event>) {
+    /// A writer for these streams, each with what works out its DTS, and what is said about it.
+    pub(super) fn new(
+        container: Container,
+        streams: Vec<(Kind, Input, Option<&'static str>)>,
+        patient: bool,
+    ) -> (Self, Receiver<Event>) {
         let (events, heard) = channel();
         let mut segment = gst::FormattedSegment::new();
-        segment.set_start(clock_time(0));
-        let appsrc = gst_app::AppSrc::builder()
-            .format(gst::Format::Time)
-            .handle_segment_change(true)
-            // The bound is ours to keep: we drop whole groups, appsrc would drop any buffer.
-            .max_bytes(0)
-            .build();
+        segment.set_start(crate::bridge::time::clock_time(muxer::origin(container)));
+        let track = |(kind, input, stamper)| Track {
+            kind,
+            input,
+            appsrc: gst_app::AppSrc::builder()
+                .format(gst::Format::Time)
+                .handle_segment_change(true)
+                // The bound is ours to keep: we drop whole groups, appsrc would drop any buffer.
+                .max_bytes(0)
+                .build(),
+            segment: segment.clone(),
+            stamper,
+            ended: AtomicBool::new(false),
+        };
         let writer = Self {
-            appsrc,
-            caps: caps.clone(),
-            segment,
+            tracks: streams.into_iter().map(track).collect(),
+            container,
             events,
             patient,
-            stamp,
             broken: AtomicBool::new(false),
         };
         (writer, heard)
@@ -71,28 +86,72 @@ impl Writer {
     /// Bytes that wait for the disk.
     pub(super) fn queued(&self) -> u64 {
         if self.broken.load(Ordering::Relaxed) {
-            0
-        } else {
-            self.appsrc.current_level_bytes()
+            return 0;
         }
+        let levels = self
+            .tracks
+            .iter()
+            .map(|track| track.appsrc.current_level_bytes());
+        levels.sum()
     }
 
-    /// Queues a buffer at its times in the clip. Never waits.
-    pub(super) fn write(&self, mut buffer: gst::Buffer, pts: Nanos, dts: Option<Nanos>) {
-        if self.broken.load(Ordering::Relaxed) {
+    /// Queues a buffer of a track at its times in the clip. Never waits.
+    pub(super) fn write(
+        &self,
+        track: usize,
+        mut buffer: gst::Buffer,
+        pts: Nanos,
+        dts: Option<Nanos>,
+    ) {
+        let Some(track) = self.tracks.get(track) else {
+            return;
+        };
+        if self.broken.load(Ordering::Relaxed) || track.ended.load(Ordering::Relaxed) {
             return;
         }
         // Copies the buffer's fields where others hold it too, never its memory.
         let fields = buffer.make_mut();
-        fields.set_pts(clock_time(pts));
-        fields.set_dts(dts.map(clock_time));
-        let sample = gst::Sample::builder()
-            .buffer(&buffer)
-            .caps(&self.caps)
-            .segment(&self.segment)
-            .build();
-        // Refused only once the pipeline is down, which its bus has told.
-        let _ = self.appsrc.push_sample(&sample);
+        fields.set_pts(self.clock_time(pts));
+        fields.set_dts(dts.map(|dts| self.clock_time(dts)));
+        track.push(&buffer);
+    }
+
+    /// Says that a track has nothing before `until`, so that the muxer does not wait for it.
+    pub(super) fn gap(&self, track: usize, pts: Nanos, until: Nanos) {
+        let Some(track) = self.tracks.get(track) else {
+            return;
+        };
+        // Appsrc queues a GAP event too, but before the segment in which it has its time.
+        let mut gap = gst::Buffer::new();
+        let fields = gap.get_mut().expect("a new buffer has one owner");
+        fields.set_pts(self.clock_time(pts));
+        fields.set_duration(crate::bridge::time::clock_time(until - pts));
+        fields.set_flags(gst::BufferFlags::GAP | gst::BufferFlags::DROPPABLE);
+        track.push(&gap);
+    }
+
+    /// A track has no more; the others go on.
+    pub(super) fn end_track(&self, track: usize) {
+        if let Some(track) = self.tracks.get(track) {
+            track.end();
+        }
+    }
+
+    /// The media waits for the disk, and the muxer for streams of which nothing comes: it shall
+    /// go on without them.
+    pub(super) fn end_silent_tracks(&self) {
+        for track in &self.tracks {
+            if track.appsrc.current_level_bytes() == 0 {
+                track.end();
+            }
+        }
+    }
+
+    /// Whether the clip goes on without this track.
+    pub(super) fn is_ended(&self, track: usize) -> bool {
+        self.tracks
+            .get(track)
+            .is_none_or(|track| track.ended.load(Ordering::Relaxed))
     }
 
     /// No more buffers will come.
@@ -108,7 +167,7 @@ impl Writer {
 
     /// Everything queued so far is all there is.
     pub(super) fn drain(&self) {
-        let _ = self.appsrc.end_of_stream();
+        self.tracks.iter().for_each(Track::end);
     }
 
     /// Builds the pipeline that writes to `path`.
@@ -120,13 +179,7 @@ impl Writer {
         path: &Path,
         fragment: gst::ClockTime,
     ) -> Result<gst::Pipeline, glib::BoolError> {
-        let muxer = gst::ElementFactory::make("mp4mux")
-            .property(
-                "fragment-duration",
-                u32::try_from(fragment.mseconds()).unwrap_or(u32::MAX),
-            )
-            .property_from_str("fragment-mode", "first-moov-then-finalise")
-            .build()?;
+        let muxer = muxer::make(self.container, fragment)?;
         let sink = gst::ElementFactory::make("filesink")
             .property("location", path)
             // Each fragment reaches the file as it ends; 64 KiB of buffer would hold back 17 s of
@@ -134,22 +187,19 @@ impl Writer {
             .property_from_str("buffer-mode", "unbuffered")
             .build()?;
         let pipeline = gst::Pipeline::new();
-        pipeline.add_many([self.appsrc.upcast_ref(), &muxer, &sink])?;
-        let track = muxer
-            .request_pad_simple("video_0")
-            .ok_or_else(|| glib::bool_error!("mp4mux has no pad video_0"))?;
-        let rate = self.caps.structure(0);
-        if !rate.is_some_and(|fields| fields.has_field("framerate")) {
-            track.set_property("trak-timescale", TIMESCALE);
+        pipeline.add_many([&muxer, &sink])?;
+        for (index, track) in self.tracks.iter().enumerate() {
+            let pad = muxer::pad(&muxer, self.container, (index, track.kind), &track.input)?;
+            let mut last = track.appsrc.clone().upcast::<gst::Element>();
+            pipeline.add(&last)?;
+            if let Some(stamper) = track.stamper {
+                let stamper = gst::ElementFactory::make(stamper).build()?;
+                pipeline.add(&stamper)?;
+                last.link(&stamper)?;
+                last = stamper;
+            }
+            last.link_pads(Some("src"), &muxer, Some(&pad.name()))?;
         }
-        let mut last = self.appsrc.clone().upcast::<gst::Element>();
-        if self.stamp {
-            let stamper = gst::ElementFactory::make(TIMESTAMPER).build()?;
-            pipeline.add(&stamper)?;
-            last.link(&stamper)?;
-            last = stamper;
-        }
-        last.link_pads(Some("src"), &muxer, Some("video_0"))?;
         muxer.link(&sink)?;
         self.listen(&pipeline);
         Ok(pipeline)
@@ -170,22 +220,27 @@ impl Writer {
             gst::BusSyncReply::Drop
         });
     }
+
+    /// A time in the clip as the private pipeline counts it.
+    fn clock_time(&self, time: Nanos) -> gst::ClockTime {
+        let origin = muxer::origin(self.container);
+        crate::bridge::time::clock_time(time.saturating_add(origin))
+    }
 }
 
-/// Whether missing DTS can be worked out on this machine.
-pub(super) fn has_timestamper() -> bool {
-    gst::ElementFactory::find(TIMESTAMPER).is_some()
-}
+impl Track {
+    fn push(&self, buffer: &gst::Buffer) {
+        let sample = gst::Sample::builder()
+            .buffer(buffer)
+            .caps(&self.input.caps)
+            .segment(&self.segment)
+            .build();
+        // Refused only once the pipeline is down, which its bus has told.
+        let _ = self.appsrc.push_sample(&sample);
+    }
 
-/// The stock elements that a clip needs and this machine lacks.
-pub(super) fn missing_elements() -> Vec<&'static str> {
-    ["appsrc", "mp4mux", "filesink"]
-        .into_iter()
-        .filter(|name| gst::ElementFactory::find(name).is_none())
-        .collect()
-}
-
-/// A time in the clip as the private pipeline counts it.
-fn clock_time(time: Nanos) -> gst::ClockTime {
-    crate::bridge::time::clock_time(time.saturating_add(ORIGIN))
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        let _ = self.appsrc.end_of_stream();
+    }
 }

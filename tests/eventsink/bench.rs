@@ -25,13 +25,28 @@ impl Media {
     }
 
     pub(crate) fn sized(frames: u32, bframes: u32, width: u32) -> Self {
-        init();
-        let pipeline = gst::parse::launch(&format!(
+        Self::encoded(&format!(
             "videotestsrc num-buffers={frames} ! video/x-raw,width={width},height=240,\
              framerate=10/1 ! x264enc key-int-max=10 bframes={bframes} b-adapt=false \
              speed-preset=ultrafast bitrate=200 option-string=scenecut=0 ! h264parse ! \
-             video/x-h264,stream-format=avc,alignment=au ! appsink name=out sync=false"
-        ));
+             video/x-h264,stream-format=avc,alignment=au"
+        ))
+    }
+
+    /// `seconds` of stereo AAC at 48 kHz.
+    pub(crate) fn audio(seconds: u32) -> Self {
+        let buffers = seconds * 48_000 / 1024 + 1;
+        Self::encoded(&format!(
+            "audiotestsrc num-buffers={buffers} samplesperbuffer=1024 ! \
+             audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse ! \
+             audio/mpeg,stream-format=raw"
+        ))
+    }
+
+    /// Whatever comes out of these elements.
+    pub(crate) fn encoded(elements: &str) -> Self {
+        init();
+        let pipeline = gst::parse::launch(&format!("{elements} ! appsink name=out sync=false"));
         let pipeline = pipeline.expect("the elements exist");
         let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a pipeline");
         let out = pipeline.by_name("out").expect("it is named so");
@@ -100,11 +115,15 @@ impl Bench {
     }
 
     pub(crate) fn announce(&self, media: &Media) {
-        assert!(self.pad.send_event(gst::event::Caps::new(&media.caps)));
-        assert!(
-            self.pad
-                .send_event(gst::event::Segment::new(&media.segment))
-        );
+        announce(&self.pad, media);
+    }
+
+    /// A further pad, with its stream announced.
+    pub(crate) fn beside(&self, name: &str, media: &Media) -> gst::Pad {
+        let pad = self.sink.request_pad_simple(name).expect("it is offered");
+        assert!(pad.send_event(gst::event::StreamStart::new(name)));
+        announce(&pad, media);
+        pad
     }
 
     pub(crate) fn boundary(&self, boundary: &Boundary) {
@@ -152,7 +171,9 @@ impl Bench {
     }
 
     pub(crate) fn eos(&self) {
-        assert!(self.pad.send_event(gst::event::Eos::new()));
+        for pad in self.sink.sink_pads() {
+            assert!(pad.send_event(gst::event::Eos::new()));
+        }
         let message = self
             .bus
             .timed_pop_filtered(PATIENCE, &[gst::MessageType::Eos])
@@ -234,6 +255,26 @@ impl Boundary {
         }
         gst::event::CustomDownstreamSticky::new(fields)
     }
+}
+
+pub(crate) fn announce(pad: &gst::Pad, media: &Media) {
+    assert!(pad.send_event(gst::event::Caps::new(&media.caps)));
+    assert!(pad.send_event(gst::event::Segment::new(&media.segment)));
+}
+
+/// Times of the packets of one stream, such as `a:0`, in seconds and in order of time.
+pub(crate) fn packets(file: &Path, stream: &str) -> Vec<f64> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", stream])
+        .args(["-show_entries", "packet=pts_time", "-of", "csv=p=0"])
+        .arg(file)
+        .output()
+        .expect("ffprobe is installed");
+    let text = String::from_utf8(output.stdout).expect("numbers");
+    let words = text.split([',', '\n']).filter(|word| !word.is_empty());
+    let mut times: Vec<f64> = words.map(|time| time.parse().expect("seconds")).collect();
+    times.sort_by(f64::total_cmp);
+    times
 }
 
 pub(crate) fn ffprobe(file: &Path, entries: &str) -> Value {

@@ -7,3 +7,4 @@ mod clips;
 mod common;
 mod faults;
 mod retention;
+mod streams;

@@ -75,6 +75,17 @@ impl<T: Clone> Kept<T> {
         )
     }
 
+    /// The units from the last sync point on, without its leading pictures.
+    pub fn last_group(&self) -> Vec<Unit<T>> {
+        let last = self.sync_points().last().map(|at| self.units[at].pts);
+        last.and_then(|at| self.since(at)).unwrap_or_default()
+    }
+
+    /// PTS of the first unit that is kept.
+    pub fn start(&self) -> Option<Nanos> {
+        self.units.front().map(|unit| unit.pts)
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.units.clear();

@@ -4,9 +4,12 @@
 //! what times, which of them the next recording may need again, and what the sidecar says. What
 //! does not: files, muxers, buffers (they are payloads here).
 
+pub mod beside;
 pub mod clock;
+pub mod container;
 pub mod id;
 pub mod kept;
+pub mod meta;
 pub mod name;
 pub mod retention;
 pub mod sidecar;

@@ -4,6 +4,7 @@
 //! (times, ids, labels, sources) comes from elsewhere: it never adds a directory, and holds only
 //! letters, digits, `.`, `_` and `-`, so that neither a shell nor Windows is surprised.
 
+use super::container::Container;
 use crate::time::{Nanos, strftime};
 
 /// The longest file or directory name that is made, in bytes. File systems take 255; the rest is
@@ -13,6 +14,11 @@ const MAX_NAME: usize = 220;
 const MAX_VALUE: usize = 80;
 /// What Windows keeps for devices, whatever the extension.
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "COM", "LPT"];
+
+/// Extensions that say something of what is in a file.
+const FOREIGN: [&str; 10] = [
+    "mp4", "mkv", "webm", "ts", "m2ts", "mov", "avi", "json", "jpg", "part",
+];
 
 /// Why a `location` is no template. Each sentence is preceded by the element's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,8 +35,10 @@ pub enum NameError {
     )]
     Time(String, String),
     /// An extension that says something else than the container.
-    #[error("location ends in .{0}, but the clip is MP4: end it in .mp4")]
-    Extension(String),
+    #[error(
+        "location ends in .{0}, but the clip's container is {1}: end it in .{2} or set container"
+    )]
+    Extension(String, &'static str, &'static str),
 }
 
 /// What a template is filled with.
@@ -66,21 +74,30 @@ enum Part {
 }
 
 impl Template {
-    /// Reads a `location`; the extension `.mp4` may be left out.
+    /// Reads a `location`; the container's extension may be left out.
     ///
     /// # Errors
     /// A [`NameError`] that names what is wrong.
-    pub fn parse(location: &str) -> Result<Self, NameError> {
+    pub fn parse(location: &str, container: Container) -> Result<Self, NameError> {
         let file = location.rsplit('/').next().unwrap_or_default();
-        if matches!(file, "" | "." | ".." | ".mp4") {
+        if matches!(file, "" | "." | "..") {
             return Err(NameError::NoFile(location.into()));
         }
+        let extension = container.extension();
         let stem = match file.rsplit_once('.') {
-            Some((_, "mp4" | "MP4")) => &location[..location.len() - ".mp4".len()],
-            Some((
-                _,
-                other @ ("mkv" | "webm" | "ts" | "m2ts" | "mov" | "avi" | "json" | "jpg" | "part"),
-            )) => return Err(NameError::Extension(other.into())),
+            Some((stem, own)) if own.eq_ignore_ascii_case(extension) => {
+                if stem.is_empty() {
+                    return Err(NameError::NoFile(location.into()));
+                }
+                &location[..location.len() - extension.len() - 1]
+            }
+            Some((_, other)) if FOREIGN.contains(&other) => {
+                return Err(NameError::Extension(
+                    other.into(),
+                    container.as_str(),
+                    extension,
+                ));
+            }
             _ => location,
         };
         let names = stem.split('/').map(parts).collect::<Result<_, _>>()?;
@@ -124,6 +141,15 @@ pub fn numbered(stem: &str, attempt: u32) -> String {
         stem.into()
     } else {
         format!("{stem}-{attempt}")
+    }
+}
+
+/// The name of a further part of one recording.
+pub fn part(stem: &str, part: u32) -> String {
+    if part <= 1 {
+        stem.into()
+    } else {
+        format!("{stem}-part{part}")
     }
 }
 
@@ -240,7 +266,9 @@ mod tests {
     };
 
     fn stem(location: &str, facts: &Facts) -> String {
-        Template::parse(location).expect("a template").stem(facts)
+        Template::parse(location, Container::Mp4)
+            .expect("a template")
+            .stem(facts)
     }
 
     #[test]
@@ -258,7 +286,7 @@ mod tests {
     #[test]
     fn what_is_no_template_says_why() {
         let why = |location| {
-            Template::parse(location)
+            Template::parse(location, Container::Mp4)
                 .expect_err("no template")
                 .to_string()
         };
@@ -271,11 +299,18 @@ mod tests {
         assert!(why("%ä").contains("%ä"));
         assert!(why("{id}.mkv").contains(".mkv"));
         assert!(why("{id}.json").contains(".json"));
+        assert!(why("a/.mp4").contains("names no file"));
+        assert!(Template::parse("{id}.mkv", Container::Matroska).is_ok());
+        assert!(Template::parse("{id}.mp4", Container::MpegTs).is_err());
     }
 
     #[test]
     fn the_directory_ends_before_the_first_name_that_changes() {
-        let directory = |location| Template::parse(location).expect("a template").directory();
+        let directory = |location| {
+            Template::parse(location, Container::Mp4)
+                .expect("a template")
+                .directory()
+        };
         assert_eq!(directory("a/b/{source}/{id}.mp4"), "a/b");
         assert_eq!(directory("/a/%Y/b/{id}.mp4"), "/a");
         assert_eq!(directory("/{id}.mp4"), "/");
@@ -306,6 +341,10 @@ mod tests {
     fn a_taken_name_gets_a_number() {
         assert_eq!(numbered("a/b", 1), "a/b");
         assert_eq!(numbered("a/b", 2), "a/b-2");
+        assert_eq!(
+            (part("a/b", 1), part("a/b", 2)),
+            ("a/b".into(), "a/b-part2".into())
+        );
     }
 
     proptest! {
@@ -324,7 +363,7 @@ mod tests {
 
         #[test]
         fn no_location_panics(location in ".*") {
-            if let Ok(template) = Template::parse(&location) {
+            if let Ok(template) = Template::parse(&location, Container::Mp4) {
                 template.directory();
                 template.stem(&FACTS);
             }

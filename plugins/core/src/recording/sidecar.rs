@@ -45,7 +45,7 @@ impl State {
 /// One stream of the clip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stream {
-    /// `video`.
+    /// `video` or `audio`.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Such as `h264`.
@@ -62,6 +62,28 @@ pub struct Stream {
     /// Frames a second as a fraction, such as `30000/1001`, where the caps tell it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub framerate: Option<String>,
+    /// Samples a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<i32>,
+    /// How many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<i32>,
+}
+
+impl Stream {
+    /// A stream of which no more is known.
+    pub fn new(kind: &'static str, codec: &'static str) -> Self {
+        Self {
+            kind,
+            codec,
+            profile: None,
+            width: None,
+            height: None,
+            framerate: None,
+            rate: None,
+            channels: None,
+        }
+    }
 }
 
 /// What is known of a recording when it ends. Times are signed running times in nanoseconds.
@@ -91,11 +113,13 @@ pub struct Facts {
     pub event_start: Nanos,
     /// The last moment the signals speak of.
     pub event_end: Nanos,
-    /// Id of the recording that holds this one's first frames too.
+    /// Id of the recording that holds this one's first frames too; of a further part its own.
     pub continues_from: Option<String>,
+    /// Number of the part, from 1, where the recording had to be cut into several.
+    pub part: u32,
     /// The signals, each with `media_time`.
     pub signals: Vec<Value>,
-    /// What inference said of frames of the clip, if it rode on them.
+    /// What inference said of frames of the clip, if it was told beside them or rode on them.
     pub observed: Vec<(Nanos, Vec<Detection>)>,
 }
 
@@ -130,6 +154,9 @@ struct Clip {
     path: String,
     container: &'static str,
     bytes: u64,
+    /// Only of a second part and those behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<u32>,
     start: String,
     end: String,
     duration: f64,
@@ -183,6 +210,7 @@ impl Sidecar {
                 path: clip.name,
                 container: clip.container,
                 bytes: clip.bytes,
+                part: Some(facts.part).filter(|part| *part > 1),
                 start: utc(facts.start),
                 end: utc(facts.end),
                 duration: offset(facts.end),
@@ -352,17 +380,16 @@ mod tests {
             frames: 100,
             holes: vec![],
             streams: vec![Stream {
-                kind: "video",
-                codec: "h264",
-                profile: None,
                 width: Some(768),
                 height: Some(576),
                 framerate: Some("10/1".into()),
+                ..Stream::new("video", "h264")
             }],
             asked: 3 * SECOND,
             event_start: 6 * SECOND,
             event_end: 9 * SECOND + 33_333_333,
             continues_from: None,
+            part: 1,
             signals: vec![
                 json!({"action": "trigger"}),
                 json!({"action": "trigger", "media_time": 6 * SECOND, "label": "person", "objects": [

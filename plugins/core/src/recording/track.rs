@@ -29,6 +29,9 @@ pub enum Break {
     /// Caps or codec data changed; a clip holds one kind of stream.
     #[error("the caps changed within the recording")]
     Caps,
+    /// A stream has come that the clip has no track for.
+    #[error("another stream began within the recording")]
+    Stream,
     /// DTS went back by more than can be mended.
     #[error("the time went backwards within the recording")]
     Backwards,
@@ -37,7 +40,7 @@ pub enum Break {
     LostDts,
     /// B-frames without DTS, and nothing that could work the DTS out.
     #[error(
-        "the buffers are reordered and have no DTS: put h264timestamper (gst-plugins-bad) behind the parser"
+        "the buffers are reordered and have no DTS: put h264timestamper or h265timestamper (gst-plugins-bad) behind the parser"
     )]
     Reordered,
 }
@@ -64,6 +67,15 @@ pub enum Loss {
          video from a container or a camera, as a bare stream tells no times"
     )]
     NoPts,
+    /// Units beside the video without PTS, or out of order.
+    #[error("buffers beside the video without PTS or out of order were dropped")]
+    Disordered,
+    /// MP4 cannot go on while it waits for audio, which came back too late.
+    #[error(
+        "the audio was silent for so long that the clip went on without it: container=matroska \
+         holds such audio"
+    )]
+    Silence,
 }
 
 /// A stretch of a clip in which nothing is shown: the camera was away, or media was dropped.
