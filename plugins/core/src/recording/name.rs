@@ -316,7 +316,11 @@ mod tests {
         assert_eq!(directory("/{id}.mp4"), "/");
         assert_eq!(directory("{id}.mp4"), "");
         assert_eq!(directory("../{id}"), "..");
-        let depth = |location| Template::parse(location).expect("a template").depth();
+        let depth = |location| {
+            Template::parse(location, Container::Mp4)
+                .expect("a template")
+                .depth()
+        };
         assert_eq!(
             (depth("a/b/{id}"), depth("{id}"), depth("/{id}")),
             (0, 0, 0)
