@@ -1,5 +1,5 @@
 //! The element: its settings, what it makes of frames and of what comes with them. How signals
-//! leave stands in `signals`, the pads themselves in `pads`; what counts is evr-core's decision.
+//! leave, and the pads, stand in `bridge::producer`; what counts is evr-core's decision.
 
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
@@ -10,10 +10,14 @@ use evr_core::{
 use glib::Properties;
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::pads;
-use crate::bridge::{detection, model::Model, signal, time::running_time};
+use crate::bridge::{
+    detection,
+    model::Model,
+    producer::{self, Outlets, Producer},
+    time::running_time,
+};
 
-pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
         "objectcounter",
         gst::DebugColorFlags::empty(),
@@ -55,7 +59,7 @@ impl TryFrom<&Settings> for Config {
 
 /// What runs.
 #[derive(Default)]
-pub(super) struct State {
+struct State {
     counter: Counter,
     /// The settings that were last read, whether they hold or were refused.
     read: Settings,
@@ -66,10 +70,7 @@ pub(super) struct State {
     /// Width and height of the frames, in pixels.
     size: (u32, u32),
     segment: gst::Segment,
-    /// Upstream's `stream-start` and `segment`, for signal pads that are requested later.
-    pub(super) stream_event: Option<gst::Event>,
-    pub(super) segment_event: Option<gst::Event>,
-    pub(super) signal_pads: Vec<gst::Pad>,
+    outlets: Outlets,
     observed: u64,
     signals: u64,
 }
@@ -138,12 +139,12 @@ pub(crate) struct ObjectCounter {
         get = |this: &Self| this.lock().signals, type = u64
     )]
     state: Mutex<State>,
-    pub(super) sinkpad: gst::Pad,
-    pub(super) srcpad: gst::Pad,
+    sinkpad: gst::Pad,
+    srcpad: gst::Pad,
 }
 
 impl ObjectCounter {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no thread panics under this lock")
     }
 
@@ -171,88 +172,6 @@ impl ObjectCounter {
         }
     }
 
-    pub(super) fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.configure();
-        let (seen, pads) = {
-            let mut state = self.lock();
-            if state.refused {
-                return Err(gst::FlowError::Error);
-            }
-            (state.observe(&buffer), state.signal_pads.clone())
-        };
-        if let Some(signals) = seen {
-            gst::log!(
-                CAT,
-                imp = self,
-                "{} signals at {:?}",
-                signals.len(),
-                buffer.pts()
-            );
-            self.tell(&pads, &signals, buffer.pts())?;
-        }
-        let video = self.srcpad.push(buffer);
-        Self::combine(video, &pads)
-    }
-
-    pub(super) fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        match event.view() {
-            gst::EventView::StreamStart(_) => {
-                let pads = {
-                    let mut state = self.lock();
-                    state.counter.flush();
-                    state.stream_event = Some(event.clone());
-                    state.signal_pads.clone()
-                };
-                for pad in &pads {
-                    pad.push_event(self.signal_stream(pad, &event));
-                    pad.push_event(gst::event::Caps::new(&signal::watermarked_caps()));
-                }
-            }
-            gst::EventView::Caps(caps) => {
-                let size = caps.caps().structure(0).and_then(size);
-                let Some(size) = size else {
-                    gst::error!(CAT, imp = self, "No width and height in {:?}", caps.caps());
-                    return false;
-                };
-                self.lock().size = size;
-            }
-            gst::EventView::Segment(segment) => {
-                let pads = {
-                    let mut state = self.lock();
-                    state.segment = segment.segment().clone();
-                    state.segment_event = Some(event.clone());
-                    state.signal_pads.clone()
-                };
-                Self::spread(&pads, &event);
-            }
-            gst::EventView::FlushStop(_) => {
-                let pads = {
-                    let mut state = self.lock();
-                    state.counter.flush();
-                    state.signal_pads.clone()
-                };
-                Self::spread(&pads, &event);
-            }
-            // Where there is no video there is no signal either: its gaps are ours.
-            gst::EventView::Gap(_)
-            | gst::EventView::Eos(_)
-            | gst::EventView::SegmentDone(_)
-            | gst::EventView::FlushStart(_) => {
-                let pads = self.lock().signal_pads.clone();
-                Self::spread(&pads, &event);
-            }
-            _ => {
-                // Accepted all the same: refused, it would come and fail again with each frame.
-                if let Some(model) = Model::from_event(&event)
-                    && let Err(err) = self.meet(model)
-                {
-                    self.fail(&err);
-                }
-            }
-        }
-        gst::Pad::event_default(pad, Some(&*self.obj()), event)
-    }
-
     /// A detector tells what it can find: is that what is asked for?
     fn meet(&self, model: Model) -> Result<(), LabelsError> {
         self.configure();
@@ -275,16 +194,72 @@ impl ObjectCounter {
         *state = State {
             counter: Counter::new(config),
             read: settings,
-            signal_pads: std::mem::take(&mut state.signal_pads),
+            outlets: std::mem::take(&mut state.outlets),
             ..State::default()
         };
         Ok(())
     }
+}
 
-    /// A pad that is requested from now on belongs to no stream.
-    fn stop(&self) {
-        let mut state = self.lock();
-        (state.stream_event, state.segment_event) = (None, None);
+impl Producer for ObjectCounter {
+    fn sinkpad(&self) -> &gst::Pad {
+        &self.sinkpad
+    }
+
+    fn srcpad(&self) -> &gst::Pad {
+        &self.srcpad
+    }
+
+    fn outlets<R>(&self, act: impl FnOnce(&mut Outlets) -> R) -> R {
+        act(&mut self.lock().outlets)
+    }
+
+    fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.configure();
+        let (seen, pads) = {
+            let mut state = self.lock();
+            if state.refused {
+                return Err(gst::FlowError::Error);
+            }
+            (state.observe(&buffer), state.outlets.pads.clone())
+        };
+        if let Some(signals) = seen {
+            let pts = buffer.pts();
+            gst::log!(CAT, imp = self, "{} signals at {pts:?}", signals.len());
+            if signals.is_empty() {
+                producer::all_told(&pads, pts);
+            }
+            producer::tell(self, &pads, &signals, pts)?;
+        }
+        let video = self.srcpad.push(buffer);
+        producer::combine(video, &pads)
+    }
+
+    fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
+                self.lock().counter.flush();
+            }
+            gst::EventView::Caps(caps) => {
+                let size = caps.caps().structure(0).and_then(size);
+                let Some(size) = size else {
+                    gst::error!(CAT, imp = self, "No width and height in {:?}", caps.caps());
+                    return false;
+                };
+                self.lock().size = size;
+            }
+            gst::EventView::Segment(segment) => self.lock().segment = segment.segment().clone(),
+            _ => {
+                // Accepted all the same: refused, it would come and fail again with each frame.
+                if let Some(model) = Model::from_event(&event)
+                    && let Err(err) = self.meet(model)
+                {
+                    self.fail(&err);
+                }
+            }
+        }
+        producer::follow(self, &event);
+        gst::Pad::event_default(pad, Some(&*self.obj()), event)
     }
 }
 
@@ -300,12 +275,7 @@ impl ObjectSubclass for ObjectCounter {
     type ParentType = gst::Element;
 
     fn with_class(class: &Self::Class) -> Self {
-        let template = |name| {
-            class
-                .pad_template(name)
-                .expect("the class has a template of this name")
-        };
-        let (sinkpad, srcpad) = pads::video(&template("sink"), &template("src"));
+        let (sinkpad, srcpad) = producer::video::<Self>(|name| class.pad_template(name));
         Self {
             settings: Mutex::default(),
             state: Mutex::default(),
@@ -344,7 +314,9 @@ impl ElementImpl for ObjectCounter {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(pads::templates);
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            producer::templates(&gst::Caps::builder("video/x-raw").any_features().build())
+        });
         &TEMPLATES
     }
 
@@ -357,7 +329,7 @@ impl ElementImpl for ObjectCounter {
         }
         let success = self.parent_change_state(transition)?;
         if transition == gst::StateChange::PausedToReady {
-            self.stop();
+            self.lock().outlets.stop();
         }
         Ok(success)
     }
@@ -368,10 +340,10 @@ impl ElementImpl for ObjectCounter {
         name: Option<&str>,
         _caps: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
-        self.add_signal_pad(template, name)
+        producer::add_signal_pad(self, template, name)
     }
 
     fn release_pad(&self, pad: &gst::Pad) {
-        self.remove_signal_pad(pad);
+        producer::remove_signal_pad(self, pad);
     }
 }

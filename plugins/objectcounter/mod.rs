@@ -15,8 +15,6 @@
 use gst::prelude::*;
 
 mod imp;
-mod pads;
-mod signals;
 
 glib::wrapper! {
     /// The element `objectcounter`.
