@@ -1,17 +1,21 @@
 //! What eventsink does once it has decided, with no lock held: recordings get their threads, their
 //! buffers and their end, and applications hear of them.
 
+use std::path::Path;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use evr_core::recording::journal::Entry;
 use evr_core::recording::retention::Limits;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::clip::Beginning;
+use super::clock;
 use super::finish::{self, Listener, Outcome};
 use super::imp::{CAT, EventSink};
-use super::keeper::{self, Keeper, Teller};
+use super::journal::{self, Journal};
+use super::keeper::{self, Keeper};
 use super::pads::Kind;
 use super::recorder::{Action, Recorder};
 use super::report::{Report, Subject};
@@ -121,9 +125,39 @@ impl EventSink {
     fn fail(&self, subject: &Subject, reason: &str) {
         let report = Report::Failed { part: None, reason };
         self.state().failed += 1;
-        let (fields, json) = report.message(subject);
-        bridge::message::post(self.obj().upcast_ref::<gst::Element>(), fields, &json);
+        self.tell(subject, &report);
         self.warn(&format!("recording {} failed: {reason}", subject.id));
+    }
+
+    /// Tells journal, retention and applications of a recording.
+    pub(super) fn tell(&self, subject: &Subject, report: &Report) {
+        let (fields, json) = report.message(subject);
+        let line = self.state().journal.is_some().then(|| {
+            let entry = Entry {
+                kind: fields.name(),
+                source: &subject.source,
+                recording: &subject.id,
+                now: clock::now(),
+                data: &json,
+            };
+            entry.line()
+        });
+        {
+            let mut state = self.state();
+            if let Some(keeper) = &state.keeper {
+                match report {
+                    Report::Available { sidecar, .. } => {
+                        keeper.finished(&sidecar.to_string_lossy());
+                    }
+                    _ => keeper.look(),
+                }
+            }
+            if let (Some(journal), Some(line)) = (&state.journal, line) {
+                let written = journal.write(line);
+                state.unjournaled += u64::from(!written);
+            }
+        }
+        bridge::message::post(self.obj().upcast_ref::<gst::Element>(), fields, &json);
     }
 
     pub(super) fn warn(&self, sentence: &str) {
@@ -170,8 +204,23 @@ impl EventSink {
         Ok(Some(keeper))
     }
 
-    fn teller(&self) -> Option<Teller> {
-        self.state().keeper.as_ref().map(Keeper::teller)
+    /// The journal of the recordings in `directory`.
+    pub(super) fn journal(
+        &self,
+        directory: &Path,
+        max_bytes: u64,
+    ) -> Result<Journal, gst::ErrorMessage> {
+        let listener = Reporter(self.obj().downgrade());
+        Journal::start(directory.join(journal::NAME), max_bytes, listener).map_err(|err| {
+            gst::error_msg!(
+                gst::CoreError::Thread,
+                (
+                    "{}: the journal's thread cannot be started ({err}): allow the process more \
+                     threads, or set journal=false",
+                    self.obj().name()
+                )
+            )
+        })
     }
 
     pub(super) fn post_eos_if_due(&self) {
@@ -233,16 +282,7 @@ struct Reporter(glib::WeakRef<super::EventSink>);
 impl Listener for Reporter {
     fn report(&self, subject: &Subject, report: &Report) {
         if let Some(sink) = self.0.upgrade() {
-            if let Some(teller) = sink.imp().teller() {
-                match report {
-                    Report::Available { sidecar, .. } => {
-                        teller.finished(&sidecar.to_string_lossy())
-                    }
-                    _ => teller.look(),
-                }
-            }
-            let (fields, json) = report.message(subject);
-            bridge::message::post(&sink, fields, &json);
+            sink.imp().tell(subject, report);
         }
     }
 
@@ -258,6 +298,18 @@ impl keeper::Listener for Reporter {
         if let Some(sink) = self.0.upgrade() {
             gst::info!(CAT, obj = sink, "{stem} was removed, as a limit asks");
             sink.imp().state().removed += 1;
+        }
+    }
+
+    fn warn(&self, sentence: &str) {
+        Listener::warn(self, sentence);
+    }
+}
+
+impl journal::Listener for Reporter {
+    fn lost(&self, lines: u64) {
+        if let Some(sink) = self.0.upgrade() {
+            sink.imp().state().unjournaled += lines;
         }
     }
 

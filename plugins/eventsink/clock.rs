@@ -34,6 +34,14 @@ fn utc_of_running_time_0(element: &gst::Element) -> Option<Nanos> {
     Some(Nanos::try_from(now.as_nanos()).ok()? - Nanos::try_from(running.nseconds()).ok()?)
 }
 
+/// Nanoseconds since 1970 by this machine's clock; 0 for anything before.
+pub(super) fn now() -> Nanos {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.ok()
+        .and_then(|now| Nanos::try_from(now.as_nanos()).ok())
+        .unwrap_or(0)
+}
+
 /// UTC of running time 0 by the sender's clock, if the buffer shown at `running` tells it.
 pub(super) fn reference(buffer: &gst::BufferRef, running: Nanos) -> Option<Nanos> {
     reference_utc(buffer).map(|time| time.saturating_sub(running))

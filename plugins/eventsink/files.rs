@@ -22,19 +22,13 @@ impl Files {
     /// Takes the first free name among `stem`, `stem-2`, …, by creating its `.part`: of two
     /// processes only one can. Missing directories are made.
     pub(super) fn reserve(stem: &str, extension: &'static str) -> io::Result<Self> {
-        if let Some(directory) = parent(Path::new(stem)) {
-            fs::create_dir_all(directory)?;
-        }
+        let directory = parent(Path::new(stem)).unwrap_or(Path::new(""));
         for attempt in 1..=MAX_ATTEMPTS {
             let files = Self {
                 stem: numbered(stem, attempt),
                 extension,
             };
-            match OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(files.clip_part())
-            {
+            match create_new(&files.clip_part(), directory) {
                 Err(err) if err.kind() == ErrorKind::AlreadyExists => continue,
                 Err(err) => return Err(err),
                 Ok(_) => {}
@@ -122,7 +116,7 @@ pub(super) fn directory_path(directory: &str) -> PathBuf {
 /// Makes sure that clips can be written below `directory`, and leaves nothing behind.
 pub(super) fn try_directory(directory: &str) -> io::Result<()> {
     let directory = directory_path(directory);
-    fs::create_dir_all(&directory)?;
+    make_directories(&directory)?;
     let probe = directory.join(format!(".evr-{}.part", std::process::id()));
     File::create(&probe)?;
     match fs::remove_file(probe) {
@@ -131,6 +125,35 @@ pub(super) fn try_directory(directory: &str) -> io::Result<()> {
         Err(err) if err.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
+}
+
+/// Creates a file that did not exist. Whoever empties old directories may remove one that was just
+/// made, before anything is in it.
+fn create_new(path: &Path, directory: &Path) -> io::Result<File> {
+    let mut patience = 10;
+    loop {
+        make_directories(directory)?;
+        match OpenOptions::new().write(true).create_new(true).open(path) {
+            Err(err) if err.kind() == ErrorKind::NotFound && patience > 0 => patience -= 1,
+            created => return created,
+        }
+    }
+}
+
+/// Makes a directory and those that it lies in, and makes sure that they last: what lies in a
+/// directory that a power cut forgets is lost with it.
+pub(super) fn make_directories(directory: &Path) -> io::Result<()> {
+    let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<_> = directory.ancestors().take_while(missing).collect();
+    for directory in missing.into_iter().rev() {
+        match fs::create_dir(directory) {
+            // Another recording makes the same one.
+            Err(err) if err.kind() == ErrorKind::AlreadyExists && directory.is_dir() => {}
+            made => made?,
+        }
+        sync_directory(directory)?;
+    }
+    Ok(())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -145,7 +168,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// A rename is only on disk once its directory is.
+/// A new or renamed file or directory is only on disk once its directory is.
 pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
     File::open(parent(file).unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -22,6 +22,7 @@ use gst::subclass::prelude::*;
 use super::ClipContainer;
 use super::files;
 use super::finish::{DEADLINE, Permits};
+use super::journal::Journal;
 use super::keeper::Keeper;
 use super::muxer;
 use super::pads;
@@ -47,6 +48,8 @@ struct Settings {
     epoch: i64,
     fragment_duration: gst::ClockTime,
     thumbnail: bool,
+    journal: bool,
+    journal_max_bytes: u64,
     max_total_bytes: u64,
     max_age: gst::ClockTime,
     max_files: u64,
@@ -62,6 +65,8 @@ impl Default for Settings {
             epoch: -1,
             fragment_duration: gst::ClockTime::SECOND,
             thumbnail: true,
+            journal: true,
+            journal_max_bytes: 16 << 20,
             max_total_bytes: 0,
             max_age: gst::ClockTime::ZERO,
             max_files: 0,
@@ -89,9 +94,21 @@ pub(super) struct State {
     /// Exists while running with a limit.
     pub(super) keeper: Option<Keeper>,
     pub(super) removed: u64,
+    /// Exists while running with a journal.
+    pub(super) journal: Option<Journal>,
+    pub(super) unjournaled: u64,
+    /// The counters stand until the next start, which sets all of them to 0.
+    outside: u64,
     pub(super) recordings: u64,
     pub(super) truncated: u64,
     pub(super) failed: u64,
+}
+
+impl State {
+    fn outside(&self) -> u64 {
+        let running = self.recorder.as_ref();
+        running.map_or(self.outside, Recorder::outside)
+    }
 }
 
 #[derive(glib::Properties)]
@@ -103,17 +120,20 @@ pub struct EventSink {
     #[property(name = "epoch", get, set, type = i64, member = epoch, nick = "Epoch", blurb = "UTC of running time 0 in nanoseconds since 1970-01-01, for buffers without reference timestamps; -1 takes this machine's clock where the media is live and 1970-01-01 where it is not", minimum = -1, default = Settings::default().epoch, mutable_ready)]
     #[property(name = "fragment-duration", get, set, type = gst::ClockTime, member = fragment_duration, nick = "Fragment duration", blurb = "Nanoseconds of media after which what was written survives a crash", minimum = 100_000_000, default = *Settings::default().fragment_duration, mutable_ready)]
     #[property(name = "thumbnail", get, set, type = bool, member = thumbnail, nick = "Thumbnail", blurb = "Whether a JPEG of the first signal's frame is put beside each clip, with boxes around what the signal says was seen", default = Settings::default().thumbnail, mutable_ready)]
+    #[property(name = "journal", get, set, type = bool, member = journal, nick = "Journal", blurb = "Whether each recording that starts, stops, is available, fails or is recovered is told in a line of events.jsonl too, a CloudEvent in JSON, in the directory of all recordings", default = Settings::default().journal, mutable_ready)]
+    #[property(name = "journal-max-bytes", get, set, type = u64, member = journal_max_bytes, nick = "Most bytes of the journal", blurb = "Bytes beyond which events.jsonl becomes events.jsonl.1 and a new one begins; four old ones are kept (0 = it grows)", default = Settings::default().journal_max_bytes, mutable_ready)]
     #[property(name = "max-total-bytes", get, set, type = u64, member = max_total_bytes, nick = "Most bytes", blurb = "Bytes that this source's finished recordings may take together; beyond, the oldest are removed, but never the newest, an open one or one with a .keep file beside it (0 = any)", default = Settings::default().max_total_bytes, mutable_ready)]
     #[property(name = "max-age", get, set, type = gst::ClockTime, member = max_age, nick = "Most age", blurb = "Nanoseconds after which a finished recording of this source is removed, counted from when its sidecar was written (0 = never)", default = *Settings::default().max_age, mutable_ready)]
     #[property(name = "max-files", get, set, type = u64, member = max_files, nick = "Most recordings", blurb = "Number of this source's finished recordings, each with its sidecar and thumbnail, beyond which the oldest are removed (0 = any)", default = Settings::default().max_files, mutable_ready)]
     #[property(name = "min-free-bytes", get, set, type = u64, member = min_free_bytes, nick = "Least free bytes", blurb = "Bytes that the file system shall have left; while it has less, the oldest finished recordings of this source are removed (0 = no matter)", default = Settings::default().min_free_bytes, mutable_ready)]
     settings: Mutex<Settings>,
-    #[property(name = "recordings", get = |sink: &Self| sink.state().recordings, type = u64, nick = "Recordings", blurb = "Recordings that are on disk under their final names, truncated ones among them")]
-    #[property(name = "truncated", get = |sink: &Self| sink.state().truncated, type = u64, nick = "Truncated", blurb = "Recordings on disk that hold less than was promised")]
-    #[property(name = "failed", get = |sink: &Self| sink.state().failed, type = u64, nick = "Failed", blurb = "Recordings that left no clip under a final name")]
-    #[property(name = "removed", get = |sink: &Self| sink.state().removed, type = u64, nick = "Removed", blurb = "Finished recordings that were removed because of a limit")]
+    #[property(name = "recordings", get = |sink: &Self| sink.state().recordings, type = u64, nick = "Recordings", blurb = "Recordings that are on disk under their final names, truncated ones among them, since the element started")]
+    #[property(name = "truncated", get = |sink: &Self| sink.state().truncated, type = u64, nick = "Truncated", blurb = "Recordings on disk that hold less than was promised, since the element started")]
+    #[property(name = "failed", get = |sink: &Self| sink.state().failed, type = u64, nick = "Failed", blurb = "Recordings that left no clip under a final name, since the element started")]
+    #[property(name = "removed", get = |sink: &Self| sink.state().removed, type = u64, nick = "Removed", blurb = "Finished recordings that were removed because of a limit, since the element started")]
+    #[property(name = "unjournaled", get = |sink: &Self| sink.state().unjournaled, type = u64, nick = "Unjournaled", blurb = "Lines that the journal lacks because it could not be written, since the element started")]
     #[property(name = "unfinished", get = |sink: &Self| sink.state().unfinished as u64, type = u64, nick = "Unfinished", blurb = "Recordings that are being written or finished now")]
-    #[property(name = "outside", get = |sink: &Self| sink.state().recorder.as_ref().map_or(0, Recorder::outside), type = u64, nick = "Outside", blurb = "Buffers that were dropped because they came between two recordings, since the element started")]
+    #[property(name = "outside", get = |sink: &Self| sink.state().outside(), type = u64, nick = "Outside", blurb = "Buffers that were dropped because they came between two recordings, since the element started")]
     state: Mutex<State>,
     /// `state.unfinished` or `state.hurry` has changed.
     pub(super) changed: Condvar,
@@ -168,8 +188,13 @@ impl EventSink {
             max_files: settings.max_files,
             min_free_bytes: settings.min_free_bytes,
         };
+        let directory = files::directory_path(&directory);
+        let journal = settings
+            .journal
+            .then(|| self.journal(&directory, settings.journal_max_bytes))
+            .transpose()?;
         let shelf = Shelf {
-            directory: files::directory_path(&directory),
+            directory,
             depth: template.depth(),
             source: settings.source_id.clone(),
         };
@@ -188,9 +213,16 @@ impl EventSink {
         let mut state = self.state();
         state.recorder = Some(recorder);
         state.keeper = keeper;
+        state.journal = journal;
         state.hurry = false;
         state.eos = None;
         state.refused = None;
+        state.outside = 0;
+        state.recordings = 0;
+        state.truncated = 0;
+        state.failed = 0;
+        state.removed = 0;
+        state.unjournaled = 0;
         Ok(())
     }
 
@@ -216,10 +248,14 @@ impl EventSink {
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        state.outside = state.outside();
         state.recorder = None;
         state.eos = None;
-        let keeper = state.keeper.take();
+        let (keeper, journal) = (state.keeper.take(), state.journal.take());
         drop(state);
+        if let Some(journal) = journal {
+            journal.stop();
+        }
         if let Some(keeper) = keeper {
             keeper.stop();
         }

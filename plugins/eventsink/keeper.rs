@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use evr_core::recording::retention::{Fate, Limits, Removal, Retention};
-use evr_core::time::Nanos;
 
+use super::clock;
 use super::shelf::Shelf;
 
 /// How often age and free space are looked at when no recording ends.
@@ -66,9 +66,16 @@ impl Keeper {
         Ok(Self { tell, ended, hurry })
     }
 
-    /// A handle for threads that only tell.
-    pub(super) fn teller(&self) -> Teller {
-        Teller(self.tell.clone())
+    /// A recording is on disk; `sidecar` is its sidecar's path.
+    pub(super) fn finished(&self, sidecar: &str) {
+        let stem = sidecar.strip_suffix(".json").unwrap_or(sidecar);
+        // It listens for as long as we exist.
+        let _ = self.tell.send(Told::Finished(stem.into()));
+    }
+
+    /// A recording begins, or has failed.
+    pub(super) fn look(&self) {
+        let _ = self.tell.send(Told::Look);
     }
 
     /// Waits, but not for ever, until what was told is done.
@@ -78,23 +85,6 @@ impl Keeper {
         if self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
             self.hurry.store(true, Ordering::Relaxed);
         }
-    }
-}
-
-/// Tells the thread what happens.
-pub(super) struct Teller(Sender<Told>);
-
-impl Teller {
-    /// A recording is on disk; `sidecar` is its sidecar's path.
-    pub(super) fn finished(&self, sidecar: &str) {
-        let stem = sidecar.strip_suffix(".json").unwrap_or(sidecar);
-        // Nobody listens only while the element stops.
-        let _ = self.0.send(Told::Finished(stem.into()));
-    }
-
-    /// A recording begins, or has failed.
-    pub(super) fn look(&self) {
-        let _ = self.0.send(Told::Look);
     }
 }
 
@@ -164,7 +154,7 @@ impl<L: Listener> Work<L> {
             self.retention.free(free);
         }
         let mut removed = false;
-        while let Some(Removal { name, .. }) = self.retention.poll(now()) {
+        while let Some(Removal { name, .. }) = self.retention.poll(clock::now()) {
             if self.hurry.load(Ordering::Relaxed) {
                 return;
             }
@@ -192,11 +182,4 @@ impl<L: Listener> Work<L> {
         }
         self.short = short;
     }
-}
-
-fn now() -> Nanos {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.ok()
-        .and_then(|now| Nanos::try_from(now.as_nanos()).ok())
-        .unwrap_or(0)
 }

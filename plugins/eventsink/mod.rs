@@ -12,6 +12,7 @@ mod draw;
 mod files;
 mod finish;
 mod imp;
+mod journal;
 mod keeper;
 mod muxer;
 mod pads;

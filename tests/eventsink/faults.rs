@@ -242,3 +242,34 @@ fn a_killed_process_loses_at_most_a_fragment_and_leaves_no_final_name() {
     assert!(written() >= 45, "{}", written());
     assert_eq!(names(directory.path()), ["1.mp4.part"]);
 }
+
+#[test]
+fn counters_outlive_a_stop_and_begin_anew_with_the_next_start() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = Bench::new(&within(&directory, "{n}.mp4"));
+    bench.sink.set_property("max-files", 1u64);
+    bench.sink.set_property("journal", true);
+    fs::create_dir(directory.path().join("events.jsonl")).expect("made");
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 1.0), &media.buffers[..10]);
+    bench.feed(&media.buffers[10..15]);
+    bench.record(&Boundary::new(2, 1.0, 2.0), &[]);
+    bench.boundary(&Boundary::new(3, 1.0, 3.0));
+    bench.feed(&media.buffers[10..]);
+    bench
+        .pipeline
+        .set_state(gst::State::Null)
+        .expect("it stops");
+    let counters = [
+        "recordings",
+        "truncated",
+        "failed",
+        "removed",
+        "outside",
+        "unjournaled",
+    ];
+    let counted = || counters.map(|name| bench.counted(name));
+    assert_eq!(counted(), [2, 1, 1, 1, 5, 7]);
+    bench.play(&media);
+    assert_eq!(counted(), [0; 6]);
+}

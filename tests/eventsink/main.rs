@@ -6,5 +6,6 @@ mod clips;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod journal;
 mod retention;
 mod streams;

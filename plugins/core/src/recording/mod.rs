@@ -8,6 +8,7 @@ pub mod beside;
 pub mod clock;
 pub mod container;
 pub mod id;
+pub mod journal;
 pub mod kept;
 pub mod meta;
 pub mod name;

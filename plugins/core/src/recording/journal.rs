@@ -1,0 +1,209 @@
+//! The journal: what happened to recordings, one CloudEvent a line, for whoever was not there to
+//! hear it on the bus.
+//!
+//! What belongs here: what a line says, and what to do about a last line that a crash has torn.
+//! What does not: the file, its lock and its size, which are the shell's.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::id::recording_id;
+use crate::time::{Nanos, rfc3339};
+
+/// One fact about one recording.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// What happened, in the word of the bus message, such as `evr-recording-started`.
+    pub kind: &'a str,
+    /// Name of the camera.
+    pub source: &'a str,
+    /// Id of the recording.
+    pub recording: &'a str,
+    /// When it happened, in nanoseconds since 1970-01-01T00:00:00Z.
+    pub now: Nanos,
+    /// The bus message as JSON.
+    pub data: &'a Value,
+}
+
+/// A CloudEvent of version 1.0 in JSON
+/// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
+#[derive(Serialize)]
+struct CloudEvent<'a> {
+    specversion: &'static str,
+    id: String,
+    source: String,
+    r#type: &'a str,
+    subject: &'a str,
+    time: String,
+    datacontenttype: &'static str,
+    data: Value,
+}
+
+impl Entry<'_> {
+    /// The line, with its end.
+    pub fn line(&self) -> String {
+        let mut data = self.data.clone();
+        if let Some(sidecar) = data.get_mut("recording").and_then(Value::as_object_mut) {
+            // They grow with the clip, and the sidecar has them.
+            sidecar.shift_remove("signals");
+            sidecar.shift_remove("detections");
+        }
+        // A name and a number that no other fact has: the parts of a recording share its id.
+        let path = ["location", "part"]
+            .iter()
+            .find_map(|key| data[key].as_str());
+        let name = format!(
+            "{} {} {}",
+            self.kind,
+            self.recording,
+            path.unwrap_or_default()
+        );
+        let event = CloudEvent {
+            specversion: "1.0",
+            id: recording_id(&name, 0, self.now, 0),
+            source: format!("/evr/{}", segment(self.source)),
+            r#type: self.kind,
+            subject: self.recording,
+            time: rfc3339(self.now),
+            datacontenttype: "application/json",
+            data,
+        };
+        let mut line = serde_json::to_string(&event).expect("members are strings and JSON");
+        line.push('\n');
+        line
+    }
+}
+
+/// One segment of a URI's path (RFC 3986, section 3.3), with everything but the unreserved escaped.
+fn segment(text: &str) -> String {
+    let escaped = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    });
+    escaped.collect()
+}
+
+/// What makes a journal end in a whole line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Healing {
+    /// It does.
+    None,
+    /// Only the line's end is missing.
+    End,
+    /// So many bytes at the end are half a line.
+    Cut(u64),
+}
+
+/// Looks at the end of a journal; `all` says that nothing stands before it. `None` asks for more.
+pub fn heal(end: &[u8], all: bool) -> Option<Healing> {
+    let begun = match end.iter().rposition(|byte| *byte == b'\n') {
+        Some(at) => at + 1,
+        None if all => 0,
+        None => return None,
+    };
+    let last = &end[begun..];
+    Some(if last.is_empty() {
+        Healing::None
+    } else if serde_json::from_slice::<serde_json::Map<String, Value>>(last).is_ok() {
+        Healing::End
+    } else {
+        Healing::Cut(last.len() as u64)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::SECOND;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn line(source: &str, data: &Value) -> String {
+        let entry = Entry {
+            kind: "evr-recording-available",
+            source,
+            recording: "0192",
+            now: 6 * SECOND,
+            data,
+        };
+        entry.line()
+    }
+
+    #[test]
+    fn a_line_is_a_cloud_event_without_what_grows() {
+        let data = json!({
+            "location": "a.mp4",
+            "recording": {"state": "complete", "signals": [1], "detections": [2], "counts": {}},
+        });
+        let line = line("front door/ä", &data);
+        let event: Value = serde_json::from_str(&line).expect("JSON");
+        let id = event["id"].as_str().expect("a text").to_owned();
+        assert_eq!(id.len(), 36);
+        assert_eq!(
+            event,
+            json!({
+                "specversion": "1.0",
+                "id": id,
+                "source": "/evr/front%20door%2F%C3%A4",
+                "type": "evr-recording-available",
+                "subject": "0192",
+                "time": "1970-01-01T00:00:06.000Z",
+                "datacontenttype": "application/json",
+                "data": {"location": "a.mp4", "recording": {"state": "complete", "counts": {}}},
+            })
+        );
+    }
+
+    #[test]
+    fn the_parts_of_a_recording_have_events_of_their_own() {
+        let of = |path: &str| line("door", &json!({ "location": path }));
+        let id = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["id"].clone();
+        assert_ne!(id(&of("a.mp4")), id(&of("a-2.mp4")));
+        assert_eq!(id(&of("a.mp4")), id(&of("a.mp4")));
+    }
+
+    #[test]
+    fn half_a_line_is_cut_off_and_a_whole_one_gets_its_end() {
+        assert_eq!(heal(b"", true), Some(Healing::None));
+        assert_eq!(heal(b"{}\n", false), Some(Healing::None));
+        assert_eq!(heal(b"{}\n{\"a\":", false), Some(Healing::Cut(5)));
+        assert_eq!(heal(b"{}\n{\"a\":1}", false), Some(Healing::End));
+        assert_eq!(heal(b"{\"a\":1}", true), Some(Healing::End));
+        assert_eq!(heal(b"{\"a\":1}", false), None);
+        // A number that is cut is still a number.
+        assert_eq!(heal(b"{}\n12", false), Some(Healing::Cut(2)));
+    }
+
+    proptest! {
+        /// Wherever a crash cuts, the lines before stay and what follows is readable.
+        #[test]
+        fn wherever_a_journal_is_cut_it_heals_to_whole_lines(
+            texts in prop::collection::vec(".*", 1..5),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let whole: String = texts.iter().map(|text| line(text, &json!({"reason": text}))).collect();
+            prop_assert_eq!(whole.lines().count(), texts.len());
+            let mut bytes = whole.as_bytes()[..cut.index(whole.len() + 1)].to_vec();
+            match heal(&bytes, true) {
+                Some(Healing::None) => {}
+                Some(Healing::End) => bytes.push(b'\n'),
+                Some(Healing::Cut(torn)) => bytes.truncate(bytes.len() - torn as usize),
+                None => prop_assert!(false, "everything was shown"),
+            }
+            prop_assert!(whole.as_bytes().starts_with(&bytes));
+            prop_assert!(bytes.is_empty() || bytes.ends_with(b"\n"));
+            for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                prop_assert!(serde_json::from_slice::<Value>(line).is_ok());
+            }
+        }
+
+        #[test]
+        fn no_journal_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), all: bool) {
+            if let Some(Healing::Cut(torn)) = heal(&bytes, all) {
+                prop_assert!(torn as usize <= bytes.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What an application finds that was not there to hear it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use gst::prelude::*;
+use serde_json::Value;
+
+use crate::bench::*;
+
+fn bench(location: &str) -> Bench {
+    let bench = Bench::new(location);
+    bench.sink.set_property("journal", true);
+    bench
+}
+
+fn stop(bench: &Bench) {
+    bench
+        .pipeline
+        .set_state(gst::State::Null)
+        .expect("it stops");
+}
+
+fn lines(directory: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(directory.join("events.jsonl")).expect("a journal");
+    assert!(text.ends_with('\n'));
+    let lines = text.lines();
+    lines
+        .map(|line| serde_json::from_str(line).expect("a whole line"))
+        .collect()
+}
+
+fn types(lines: &[Value]) -> Vec<&str> {
+    let words = lines
+        .iter()
+        .map(|line| line["type"].as_str().expect("a text"));
+    words
+        .map(|word| word.trim_start_matches("evr-recording-"))
+        .collect()
+}
+
+#[test]
+fn the_journal_tells_of_every_recording_what_the_bus_tells() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = bench(&within(&directory, "{n}/{id}.mp4"));
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
+    let message = bench.message("evr-recording-available");
+    bench.record(&Boundary::new(2, 0.0, 2.0), &[]);
+    bench.message("evr-recording-failed");
+    stop(&bench);
+    let lines = lines(directory.path());
+    assert_eq!(types(&lines), ["started", "stopped", "available", "failed"]);
+    let fields = message.structure().expect("it has");
+    let text = |field: &str| fields.get::<String>(field).expect("a text");
+    let available = &lines[2];
+    assert_eq!(available["subject"].as_str(), Some(text("id").as_str()));
+    assert_eq!(available["source"], "/evr/camera");
+    assert_eq!(
+        available["data"]["location"].as_str(),
+        Some(text("location").as_str())
+    );
+    assert_eq!(available["data"]["recording"]["counts"]["person"], 1);
+    assert!(
+        lines[3]["data"]["reason"]
+            .as_str()
+            .expect("why")
+            .contains("first frame")
+    );
+    assert_eq!(bench.counted("unjournaled"), 0);
+}
+
+#[test]
+fn a_journal_that_a_crash_tore_is_mended_at_the_start() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    let journal = directory.path().join("events.jsonl");
+    fs::write(
+        &journal,
+        "{\"type\":\"evr-recording-old\"}\n{\"type\":\"evr-rec",
+    )
+    .expect("written");
+    let bench = bench(&within(&directory, "{n}.mp4"));
+    bench.play(&media);
+    let warning = bench
+        .bus
+        .timed_pop_filtered(PATIENCE, &[gst::MessageType::Warning]);
+    let warning = warning.expect("it says so");
+    let gst::MessageView::Warning(warning) = warning.view() else {
+        unreachable!("filtered")
+    };
+    assert!(warning.error().to_string().contains("half a line"));
+    assert_eq!(types(&lines(directory.path())), ["old"]);
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_costs_no_recording() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    fs::create_dir(directory.path().join("events.jsonl")).expect("made");
+    let bench = bench(&within(&directory, "{n}.mp4"));
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 1.0), &media.buffers);
+    bench.text("evr-recording-available", "id");
+    bench.eos();
+    stop(&bench);
+    assert_eq!(frames(&directory.path().join("1.mp4")), 10);
+    let told = bench.counted("unjournaled");
+    assert_eq!((told, bench.counted("failed")), (3, 0));
+    fs::remove_dir(directory.path().join("events.jsonl")).expect("it is empty");
+    bench.play(&media);
+    bench.record(&Boundary::new(2, 0.0, 1.0), &media.buffers);
+    bench.text("evr-recording-available", "id");
+    stop(&bench);
+    assert_eq!(lines(directory.path()).len(), 3);
+}
+
+#[test]
+fn a_full_journal_steps_aside() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    let bench = bench(&within(&directory, "{n}.mp4"));
+    bench.sink.set_property("journal-max-bytes", 1u64);
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 1.0), &media.buffers);
+    bench.text("evr-recording-available", "id");
+    stop(&bench);
+    assert!(directory.path().join("events.jsonl.1").exists());
+    assert_eq!(types(&lines(directory.path())).last(), Some(&"available"));
+}
+
+/// Not a test of its own: one of the processes of the next.
+#[test]
+#[ignore = "is run by processes_that_share_a_directory_take_each_name_once_and_tear_no_line"]
+fn records_beside_another_process() {
+    let Ok(location) = std::env::var("EVR_TEST_LOCATION") else {
+        return;
+    };
+    let media = Media::new(10, 0);
+    let bench = bench(&location);
+    bench.play(&media);
+    for id in 1..=10 {
+        bench.record(&Boundary::new(id, 0.0, 1.0), &media.buffers);
+    }
+    bench.eos();
+    stop(&bench);
+    assert_eq!(bench.counted("recordings"), 10);
+}
+
+#[test]
+fn processes_that_share_a_directory_take_each_name_once_and_tear_no_line() {
+    let directory = directory();
+    // Every recording of either process asks for the same name.
+    let location = within(&directory, "%Y-{label}.mp4");
+    let children = [(); 2].map(|()| {
+        Command::new(std::env::current_exe().expect("this test"))
+            .args([
+                "--exact",
+                "journal::records_beside_another_process",
+                "--ignored",
+            ])
+            .env("EVR_TEST_LOCATION", &location)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts")
+    });
+    for mut child in children {
+        assert!(child.wait().expect("it ends").success());
+    }
+    let lines = lines(directory.path());
+    assert_eq!(lines.len(), 60);
+    let mut names = names(directory.path());
+    names.retain(|name| name != "events.jsonl");
+    assert_eq!(names.len(), 60, "{names:?}");
+    for sidecar in names.iter().filter(|name| name.ends_with(".json")) {
+        let clip = json_of(&directory.path().join(sidecar))["clip"]["path"].clone();
+        assert_eq!(
+            clip.as_str(),
+            Some(sidecar.replace(".json", ".mp4").as_str())
+        );
+        let told = |line: &&Value| {
+            let path = line["data"]["location"].as_str().expect("a path");
+            Path::new(path).ends_with(clip.as_str().expect("a text"))
+        };
+        assert_eq!(lines.iter().filter(told).count(), 3, "{clip}");
+    }
+}
