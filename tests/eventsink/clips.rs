@@ -244,12 +244,12 @@ fn the_end_is_posted_once_with_the_seqnum_of_its_event() {
 fn an_element_that_was_stopped_starts_anew_with_nothing_left_over() {
     let (directory, media) = (directory(), Media::new(20, 0));
     let bench = Bench::new(&within(&directory, "{n}.mp4"));
-    for round in 1..=3 {
+    for _ in 0..3 {
         bench.play(&media);
         // The same boundary each time, as a gate that starts anew counts from 1 again.
         bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
         bench.eos();
-        assert_eq!(bench.counted("recordings"), round);
+        assert_eq!(bench.counted("recordings"), 1);
         bench
             .pipeline
             .set_state(gst::State::Ready)
