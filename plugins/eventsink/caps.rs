@@ -18,6 +18,9 @@ pub(super) struct Input {
     pub(super) frame_duration: Option<Nanos>,
     /// What works out missing DTS on this machine.
     pub(super) stamper: Option<&'static str>,
+    /// What brings it into the muxer's form. Only where nothing can change behind our back:
+    /// parameter sets in the frames of H.264 can, so that is upstream's to part.
+    pub(super) parser: Option<&'static str>,
 }
 
 /// How a codec looks in caps.
@@ -88,7 +91,7 @@ const FORMS: [Form; 11] = [
     Form {
         codec: Codec::Aac,
         media: "audio/mpeg",
-        packed: "audio/mpeg, mpegversion=4, stream-format=raw",
+        packed: "audio/mpeg, mpegversion=4, stream-format={raw, adts}",
         stream: "audio/mpeg, mpegversion=4, stream-format={adts, raw}",
         needs: &["rate", "channels"],
         parser: "aacparse",
@@ -128,8 +131,34 @@ const FORMS: [Form; 11] = [
     },
 ];
 
-/// Names of the media types that are only ever refused.
-const REFUSED: [&str; 3] = ["video/mpeg", "video/x-h263", "audio/x-flac"];
+/// Media types that are only ever refused, in a sentence: what can be linked to no pad leaves
+/// gst-launch waiting for another pad without a word.
+const REFUSED: [&str; 24] = [
+    "video/mpeg",
+    "video/mpegts",
+    "video/quicktime",
+    "video/x-matroska",
+    "video/webm",
+    "video/x-msvideo",
+    "video/x-flv",
+    "video/x-h263",
+    "video/x-theora",
+    "video/x-dirac",
+    "video/x-wmv",
+    "video/x-prores",
+    "image/png",
+    "image/x-jpc",
+    "image/x-j2c",
+    "audio/x-vorbis",
+    "audio/x-flac",
+    "audio/x-speex",
+    "audio/x-ac3",
+    "audio/x-adpcm",
+    "audio/G722",
+    "audio/AMR",
+    "audio/x-wav",
+    "audio/x-wma",
+];
 const JSON: &str = "application/x-json";
 
 impl Form {
@@ -155,8 +184,8 @@ fn forms(kind: Kind) -> impl Iterator<Item = &'static Form> {
 /// What the muxer takes first; then what we want to see coming so as to refuse it in a sentence:
 /// without these the source would only say `not-negotiated`.
 ///
-/// Parsers convert to what stands first. Of AAC and raw audio only what suits is named, because
-/// their converters take whatever suits.
+/// Parsers convert to what stands first. Of raw audio only what suits is named where any does,
+/// because its converter takes whatever comes.
 pub(super) fn answer(kind: Kind, container: Container) -> gst::Caps {
     if kind == Kind::Meta {
         return gst::Caps::new_empty_simple(JSON);
@@ -168,13 +197,12 @@ pub(super) fn answer(kind: Kind, container: Container) -> gst::Caps {
         answer.append(form.caps(container));
     }
     for form in forms(kind) {
-        let converted = matches!(form.codec, Codec::Aac | Codec::Pcm);
-        if !(converted && takes(&form)) {
+        if !(form.codec == Codec::Pcm && takes(&form)) {
             answer.append(gst::Caps::new_empty_simple(form.media));
         }
     }
     for name in REFUSED {
-        if name.starts_with("video/") == (kind == Kind::Video) {
+        if name.starts_with("audio/") == (kind != Kind::Video) {
             answer.append(gst::Caps::new_empty_simple(name));
         }
     }
@@ -247,7 +275,12 @@ pub(super) fn accept(kind: Kind, container: Container, caps: &gst::Caps) -> Resu
             form.parser
         ));
     }
-    Ok(input(form, caps, fields))
+    let adts = fields.get::<&str>("stream-format") == Ok("adts");
+    let parsed = adts && container != Container::MpegTs;
+    Ok(Input {
+        parser: parsed.then_some(form.parser),
+        ..input(form, caps, fields)
+    })
 }
 
 fn lines(caps: &gst::Caps) -> Input {
@@ -257,6 +290,7 @@ fn lines(caps: &gst::Caps) -> Input {
         size: (0, 0),
         frame_duration: None,
         stamper: None,
+        parser: None,
     }
 }
 
@@ -271,6 +305,7 @@ fn input(form: &Form, caps: &gst::Caps, fields: &gst::StructureRef) -> Input {
     Input {
         caps: caps.clone(),
         stamper: muxer::timestamper(form.codec),
+        parser: None,
         size: (pixels("width"), pixels("height")),
         frame_duration: framerate
             .map(|rate| 1_000_000_000 * Nanos::from(rate.denom()) / Nanos::from(rate.numer())),

@@ -192,11 +192,11 @@ impl Writer {
             let pad = muxer::pad(&muxer, self.container, (index, track.kind), &track.input)?;
             let mut last = track.appsrc.clone().upcast::<gst::Element>();
             pipeline.add(&last)?;
-            if let Some(stamper) = track.stamper {
-                let stamper = gst::ElementFactory::make(stamper).build()?;
-                pipeline.add(&stamper)?;
-                last.link(&stamper)?;
-                last = stamper;
+            for helper in track.input.parser.into_iter().chain(track.stamper) {
+                let helper = gst::ElementFactory::make(helper).build()?;
+                pipeline.add(&helper)?;
+                last.link(&helper)?;
+                last = helper;
             }
             last.link_pads(Some("src"), &muxer, Some(&pad.name()))?;
         }

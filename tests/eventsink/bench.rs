@@ -280,8 +280,12 @@ pub(crate) fn packets(file: &Path, stream: &str) -> Vec<f64> {
 }
 
 pub(crate) fn ffprobe(file: &Path, entries: &str) -> Value {
+    ffprobe_of(file, "v:0", entries)
+}
+
+pub(crate) fn ffprobe_of(file: &Path, stream: &str, entries: &str) -> Value {
     let output = Command::new("ffprobe")
-        .args(["-v", "error", "-count_frames", "-select_streams", "v:0"])
+        .args(["-v", "error", "-count_frames", "-select_streams", stream])
         .args(["-show_entries", entries, "-of", "json"])
         .arg(file)
         .output()

@@ -103,6 +103,21 @@ fn a_recording_without_a_frame_fails_with_a_message_and_leaves_no_file() {
 }
 
 #[test]
+fn a_recording_that_opens_before_the_caps_came_is_counted_and_told() {
+    let directory = directory();
+    let bench = Bench::new(&within(&directory, "{id}.mp4"));
+    bench
+        .pipeline
+        .set_state(gst::State::Playing)
+        .expect("it starts");
+    bench.pad.send_event(gst::event::StreamStart::new("test"));
+    bench.boundary(&Boundary::new(1, 0.0, 1.0));
+    let reason = bench.text("evr-recording-failed", "reason");
+    assert!(reason.contains("caps"), "{reason}");
+    assert_eq!(bench.counted("failed"), 1);
+}
+
+#[test]
 fn a_stream_without_pts_fails_with_the_reason_and_the_cure() {
     let (directory, media) = (directory(), Media::new(10, 0));
     let bench = Bench::new(&within(&directory, "{id}.mp4"));

@@ -47,6 +47,19 @@ fn recorded(elements: &str, container: &str) -> (tempfile::TempDir, PathBuf, Med
     (directory, clip, media)
 }
 
+/// The same of audio, without a pad for video.
+fn recorded_alone(elements: &str, container: &str) -> (tempfile::TempDir, PathBuf) {
+    let (directory, media) = (directory(), Media::encoded(elements));
+    let (mut bench, clip) = sink(&directory, container);
+    bench.sink.release_request_pad(&bench.pad);
+    let pad = bench.sink.request_pad_simple("audio_%u");
+    bench.pad = pad.expect("it is offered");
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 9.0), &media.buffers);
+    bench.eos();
+    (directory, clip)
+}
+
 #[test]
 fn each_video_codec_plays_from_every_container_that_takes_it() {
     let encoders = [
@@ -105,6 +118,51 @@ fn each_video_codec_plays_from_every_container_that_takes_it() {
 }
 
 #[test]
+fn h264_and_aac_with_their_headers_in_the_stream_play_too() {
+    for container in ["mp4", "matroska"] {
+        for form in [
+            "x264enc ! h264parse ! video/x-h264,stream-format=avc3",
+            "x265enc speed-preset=ultrafast log-level=0 ! h265parse ! video/x-h265,stream-format=hev1",
+        ] {
+            let (_directory, clip, _) = recorded(&format!("{} ! {form}", raw(20)), container);
+            assert_eq!(frames(&clip), 20, "{form} in {container}");
+        }
+        let adts = tone(48_000) + " ! avenc_aac ! aacparse ! audio/mpeg,stream-format=adts";
+        let (_directory, clip) = recorded_alone(&adts, container);
+        let decoded = ffprobe_of(&clip, "a:0", "stream=codec_name,sample_rate");
+        let stream = json!({"codec_name": "aac", "sample_rate": "48000"});
+        assert_eq!(decoded["streams"][0], stream, "{container}");
+    }
+}
+
+#[test]
+fn sound_that_no_container_holds_is_refused_in_a_sentence_and_nobody_waits() {
+    crate::common::init();
+    let directory = directory();
+    for (encoder, says) in [
+        ("vorbisenc", "audio/x-vorbis"),
+        ("alawenc", "container=matroska"),
+    ] {
+        let pipeline = gst::parse::launch(&format!(
+            "audiotestsrc num-buffers=20 ! {encoder} ! signalgate ! eventsink location={}",
+            within(&directory, "{n}")
+        ));
+        let pipeline = pipeline.expect("it links");
+        // It fails at once or on the way.
+        let _ = pipeline.set_state(gst::State::Playing);
+        let bus = pipeline.bus().expect("a pipeline has a bus");
+        let error = bus.timed_pop_filtered(PATIENCE, &[gst::MessageType::Error]);
+        pipeline.set_state(gst::State::Null).expect("it stops");
+        let error = error.expect("it says why");
+        let gst::MessageView::Error(error) = error.view() else {
+            unreachable!("filtered")
+        };
+        let error = error.error().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn each_audio_codec_plays_from_every_container_that_takes_it_even_alone() {
     let encoders = [
         (
@@ -128,21 +186,8 @@ fn each_audio_codec_plays_from_every_container_that_takes_it_even_alone() {
             &["matroska"]
         };
         for container in containers {
-            let (directory, media) = (directory(), Media::encoded(&elements));
-            let (bench, clip) = sink(&directory, container);
-            bench.sink.release_request_pad(&bench.pad);
-            let bench = Bench {
-                pad: bench
-                    .sink
-                    .request_pad_simple("audio_%u")
-                    .expect("it is offered"),
-                pipeline: bench.pipeline.clone(),
-                sink: bench.sink.clone(),
-                bus: bench.bus.clone(),
-            };
-            bench.play(&media);
-            bench.record(&Boundary::new(1, 0.0, 9.0), &media.buffers);
-            bench.eos();
+            let media = Media::encoded(&elements);
+            let (_directory, clip) = recorded_alone(&elements, container);
             let what = format!("{codec} in {container}");
             let packets = packets(&clip, "a:0");
             assert_eq!(packets.len(), media.buffers.len(), "{what}");
