@@ -11,6 +11,7 @@ mod company;
 mod draw;
 mod files;
 mod finish;
+mod fragments;
 mod imp;
 mod journal;
 mod keeper;

@@ -13,6 +13,7 @@ use gst::prelude::*;
 
 use super::caps::Input;
 use super::clip::Ending;
+use super::fragments;
 use super::muxer;
 use super::pads::Kind;
 
@@ -47,6 +48,8 @@ struct Track {
     segment: gst::FormattedSegment<gst::ClockTime>,
     /// What works out the DTS that upstream does not tell.
     stamper: Option<&'static str>,
+    /// Caps and segment have gone ahead.
+    announced: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -71,6 +74,7 @@ impl Writer {
                 .build(),
             segment: segment.clone(),
             stamper,
+            announced: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         };
         let writer = Self {
@@ -113,7 +117,7 @@ impl Writer {
         let fields = buffer.make_mut();
         fields.set_pts(self.clock_time(pts));
         fields.set_dts(dts.map(|dts| self.clock_time(dts)));
-        track.push(&buffer);
+        track.push(buffer);
     }
 
     /// Says that a track has nothing before `until`, so that the muxer does not wait for it.
@@ -127,7 +131,7 @@ impl Writer {
         fields.set_pts(self.clock_time(pts));
         fields.set_duration(crate::bridge::time::clock_time(until - pts));
         fields.set_flags(gst::BufferFlags::GAP | gst::BufferFlags::DROPPABLE);
-        track.push(&gap);
+        track.push(gap);
     }
 
     /// A track has no more; the others go on.
@@ -201,6 +205,10 @@ impl Writer {
             last.link_pads(Some("src"), &muxer, Some(&pad.name()))?;
         }
         muxer.link(&sink)?;
+        if let Some(pad) = muxer.static_pad("src") {
+            let has_index = self.container == Container::Mp4;
+            fragments::gather(&pad, (!has_index).then_some(fragment / 2));
+        }
         self.listen(&pipeline);
         Ok(pipeline)
     }
@@ -229,13 +237,17 @@ impl Writer {
 }
 
 impl Track {
-    fn push(&self, buffer: &gst::Buffer) {
+    fn push(&self, buffer: gst::Buffer) {
+        // Refused only once the pipeline is down, which its bus has told.
+        if self.announced.swap(true, Ordering::Relaxed) {
+            let _ = self.appsrc.push_buffer(buffer);
+            return;
+        }
         let sample = gst::Sample::builder()
-            .buffer(buffer)
+            .buffer(&buffer)
             .caps(&self.input.caps)
             .segment(&self.segment)
             .build();
-        // Refused only once the pipeline is down, which its bus has told.
         let _ = self.appsrc.push_sample(&sample);
     }
 
