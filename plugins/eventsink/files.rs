@@ -19,8 +19,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Takes the first free name among `stem`, `stem-2`, …, by creating its `.part`: of two
-    /// processes only one can. Missing directories are made.
+    /// Takes the first free name among `stem`, `stem-2`, …, by creating the sidecar's `.part`: of
+    /// two processes only one can, whatever their containers. Missing directories are made.
     pub(super) fn reserve(stem: &str, extension: &'static str) -> io::Result<Self> {
         let directory = parent(Path::new(stem)).unwrap_or(Path::new(""));
         for attempt in 1..=MAX_ATTEMPTS {
@@ -28,18 +28,28 @@ impl Files {
                 stem: numbered(stem, attempt),
                 extension,
             };
-            match create_new(&files.clip_part(), directory) {
+            match create_new(&files.sidecar_part(), directory) {
                 Err(err) if err.kind() == ErrorKind::AlreadyExists => continue,
                 Err(err) => return Err(err),
                 Ok(_) => {}
             }
             // After the creation, not before: whoever held the `.part` until now has renamed it.
-            if [files.clip(), files.sidecar(), files.thumbnail()]
-                .iter()
-                .any(|path| path.exists())
-            {
-                fs::remove_file(files.clip_part())?;
+            let finished = [files.clip(), files.sidecar(), files.thumbnail()];
+            if finished.iter().any(|path| path.exists()) {
+                files.release()?;
                 continue;
+            }
+            match create_new(&files.clip_part(), directory) {
+                // A crash has left it.
+                Err(err) if err.kind() == ErrorKind::AlreadyExists => {
+                    files.release()?;
+                    continue;
+                }
+                Err(err) => {
+                    files.release()?;
+                    return Err(err);
+                }
+                Ok(_) => {}
             }
             return Ok(files);
         }
@@ -75,7 +85,7 @@ impl Files {
     /// Puts clip and sidecar on disk, still under their `.part` names.
     pub(super) fn secure(&self, sidecar: &str) -> io::Result<()> {
         File::open(self.clip_part())?.sync_all()?;
-        write(&self.with(".json.part"), sidecar.as_bytes())
+        write(&self.sidecar_part(), sidecar.as_bytes())
     }
 
     /// Puts the picture beside the clip, still under a `.part` name.
@@ -90,17 +100,27 @@ impl Files {
         if has_thumbnail {
             fs::rename(self.with(".jpg.part"), self.thumbnail())?;
         }
-        fs::rename(self.with(".json.part"), self.sidecar())?;
+        fs::rename(self.sidecar_part(), self.sidecar())?;
         sync_directory(&self.clip())
     }
 
-    /// Removes the `.part` if nothing was written to it; otherwise it stays for repair.
+    /// Removes each `.part` to which nothing was written; the others stay for repair.
     pub(super) fn abandon(&self) {
-        let part = self.clip_part();
-        if fs::metadata(&part).is_ok_and(|file| file.len() == 0) {
-            // Nothing is lost if it stays.
-            let _ = fs::remove_file(part);
+        for part in [self.clip_part(), self.sidecar_part()] {
+            if fs::metadata(&part).is_ok_and(|file| file.len() == 0) {
+                // Nothing is lost if it stays.
+                let _ = fs::remove_file(part);
+            }
         }
+    }
+
+    /// Gives back a name that turned out to be taken.
+    fn release(&self) -> io::Result<()> {
+        fs::remove_file(self.sidecar_part())
+    }
+
+    fn sidecar_part(&self) -> PathBuf {
+        self.with(".json.part")
     }
 
     fn with(&self, extension: &str) -> PathBuf {
@@ -202,11 +222,43 @@ mod tests {
     }
 
     #[test]
+    fn recordings_that_want_one_name_at_once_each_get_their_own_whatever_the_container() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let stem = directory.path().join("new/deep/clip");
+        let stem = stem.to_str().expect("UTF-8");
+        std::thread::scope(|scope| {
+            for extension in ["mp4", "mkv", "mp4", "ts"] {
+                scope.spawn(move || {
+                    for _ in 0..25 {
+                        let files = Files::reserve(stem, extension).expect("one is free");
+                        files.secure(&files.clip_name()).expect("written");
+                        files.publish(false).expect("published");
+                    }
+                });
+            }
+        });
+        let entries = fs::read_dir(directory.path().join("new/deep")).expect("a directory");
+        let (sidecars, clips): (Vec<_>, Vec<_>) = entries
+            .map(|entry| entry.expect("an entry").path())
+            .partition(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "json")
+            });
+        assert_eq!((sidecars.len(), clips.len()), (100, 100));
+        for sidecar in sidecars {
+            let clip = fs::read_to_string(&sidecar).expect("readable");
+            assert!(sidecar.with_file_name(&clip).exists(), "{clip}");
+            assert_eq!(Path::new(&clip).file_stem(), sidecar.file_stem());
+        }
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn a_full_disk_leaves_no_half_sidecar_or_picture() {
         let directory = tempfile::tempdir().expect("a directory");
         let stem = directory.path().join("clip");
         let files = Files::reserve(stem.to_str().expect("UTF-8"), "mp4").expect("free");
+        fs::remove_file(files.sidecar_part()).expect("it is there");
         for part in [".json.part", ".jpg.part"] {
             std::os::unix::fs::symlink("/dev/full", files.with(part)).expect("new");
         }

@@ -255,7 +255,7 @@ fn a_killed_process_loses_at_most_a_fragment_and_leaves_no_final_name() {
     child.kill().expect("it runs");
     child.wait().expect("it has ended");
     assert!(written() >= 45, "{}", written());
-    assert_eq!(names(directory.path()), ["1.mp4.part"]);
+    assert_eq!(names(directory.path()), ["1.json.part", "1.mp4.part"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::container::Container;
 use crate::time::{Nanos, strftime};
 
 /// The longest file or directory name that is made, in bytes. File systems take 255; the rest is
-/// for `-2`, `.json` and `.part`.
+/// for `-10000`, `.json` and `.removed`.
 const MAX_NAME: usize = 220;
 /// The longest label or source in a name, in bytes.
 const MAX_VALUE: usize = 80;
@@ -34,6 +34,11 @@ pub enum NameError {
         "location holds {0:?}, which is no time ({1}): use strftime conversions such as %Y%m%d"
     )]
     Time(String, String),
+    /// A name that no file system takes.
+    #[error(
+        "location holds the name {0:?}, which is {1} bytes long: make it at most {MAX_NAME} bytes"
+    )]
+    Long(String, usize),
     /// An extension that says something else than the container.
     #[error(
         "location ends in .{0}, but the clip's container is {1}: end it in .{2} or set container"
@@ -100,7 +105,15 @@ impl Template {
             }
             _ => location,
         };
-        let names = stem.split('/').map(parts).collect::<Result<_, _>>()?;
+        let names: Vec<_> = stem.split('/').map(parts).collect::<Result<_, _>>()?;
+        for name in &names {
+            // What is filled in is cut; what stands there as it is cannot be.
+            if let [Part::Literal(text)] = name.as_slice()
+                && text.len() > MAX_NAME
+            {
+                return Err(NameError::Long(text.clone(), text.len()));
+            }
+        }
         Ok(Self { names })
     }
 
@@ -216,8 +229,13 @@ fn fill(name: &[Part], facts: &Facts) -> String {
         }
     }
     cut(&mut filled, MAX_NAME);
+    // Windows drops it, also from a directory's name; a cut may have brought it to the end.
+    if filled.ends_with('.') {
+        filled.replace_range(filled.len() - 1.., "_");
+    }
     let device = filled.split('.').next().unwrap_or_default().to_uppercase();
-    let device = device.trim_end_matches(|c: char| c.is_ascii_digit());
+    // COM¹ is a device as well.
+    let device = device.trim_end_matches(char::is_numeric);
     if DEVICES.contains(&device) {
         filled.insert(0, '_');
     }
@@ -299,6 +317,8 @@ mod tests {
         assert!(why("%ä").contains("%ä"));
         assert!(why("{id}.mkv").contains(".mkv"));
         assert!(why("{id}.json").contains(".json"));
+        let long = format!("{}/{{id}}.mp4", "x".repeat(221));
+        assert!(why(&long).contains("221 bytes"));
         assert!(why("a/.mp4").contains("names no file"));
         assert!(Template::parse("{id}.mkv", Container::Matroska).is_ok());
         assert!(Template::parse("{id}.mp4", Container::MpegTs).is_err());
@@ -337,6 +357,7 @@ mod tests {
         assert_eq!(named(""), "none");
         assert_eq!(named("nul"), "_nul");
         assert_eq!(named("com1.x"), "_com1.x");
+        assert_eq!(named("COM²"), "_COM²");
         assert_eq!(named("a\\b:c\0d\n$(e)"), "a_b_c_d___e_");
         assert_eq!(stem("%D-%T", &FACTS), "01_31_26-12_00_00");
     }
@@ -351,17 +372,60 @@ mod tests {
         );
     }
 
+    /// Anything, and what is known to hurt.
+    fn hostile() -> impl Strategy<Value = String> {
+        const KNOWN: &[&str] = &[
+            "",
+            ".",
+            "..",
+            "con",
+            "Aux.txt",
+            "lpt9",
+            "COM¹",
+            "nul ",
+            "-rf",
+            "~",
+            "a/b",
+            "C:\\x",
+            "a.",
+            "\u{202e}gpj",
+            "\0",
+            "\r\n",
+            "$(id)",
+            "`id`",
+            "*?<>|\"",
+            "x.keep",
+            "x.json",
+            "ﬁ",
+        ];
+        prop_oneof![
+            any::<String>(),
+            prop::sample::select(KNOWN).prop_map(str::to_owned),
+            "[.a-zä-]{60,200}",
+        ]
+    }
+
     proptest! {
         #[test]
-        fn no_value_leaves_its_directory(label in ".*", source in ".*", id in ".*", n: u64) {
+        fn no_value_leaves_its_directory(label in hostile(), source in hostile(), id in ".*", n: u64) {
             let facts = Facts { label: &label, source: &source, id: &id, n, start: n as i64 };
-            let stem = stem("rec/{source}/{label}/{id}%s{n}.mp4", &facts);
+            let location = "rec/{source}/{label}.{source}.{label}/{label}{source}{n}/{id}%s{n}.mp4";
+            let stem = stem(location, &facts);
             let names: Vec<_> = stem.split('/').collect();
-            prop_assert_eq!(names.len(), 4);
+            prop_assert_eq!(names.len(), 5);
             for name in names {
                 prop_assert!(!name.is_empty() && name.len() <= MAX_NAME + 1);
                 prop_assert!(!name.starts_with(['.', '-']) && !name.ends_with('.'));
                 prop_assert!(name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)));
+                let before_the_dot = name.split('.').next().expect("there is always one");
+                let upper = before_the_dot.to_uppercase();
+                let is_device = ["CON", "PRN", "AUX", "NUL"].contains(&upper.as_str())
+                    || upper.chars().count() == 4
+                        && (upper.starts_with("COM") || upper.starts_with("LPT"))
+                        && upper.ends_with(char::is_numeric);
+                prop_assert!(!is_device, "{name}");
+                // With everything that is ever put behind it.
+                prop_assert!(numbered(name, 10_000).len() + ".json.removed".len() <= 255);
             }
         }
 
