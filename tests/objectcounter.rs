@@ -543,3 +543,47 @@ fn a_whole_pipeline_runs_to_its_end_with_a_signal_for_every_frame() {
     assert_eq!(end.map(|end| end.type_()), Some(gst::MessageType::Eos));
     assert_eq!(*heard.lock().expect("no test panics here"), 10);
 }
+
+#[test]
+fn a_meta_pad_tells_every_observation_and_passes_what_was_not_inferred() {
+    let mut rig = Rig::new("labels=person", &[]);
+    rig.event(model(&["person", "dog"]));
+    let pad = rig.element.request_pad_simple("meta").expect("free");
+    let (lines, told) = std::sync::mpsc::channel();
+    let gaps = lines.clone();
+    let tap = gst::Pad::builder(gst::PadDirection::Sink)
+        .chain_function(move |_, _, buffer| {
+            let map = buffer.map_readable().expect("ordinary memory");
+            let text = std::str::from_utf8(&map).expect("text").to_owned();
+            let _ = lines.send(format!("{} {text}", number(buffer.pts())));
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .event_function(move |_, _, event| {
+            if event.type_() == gst::EventType::Gap {
+                let _ = gaps.send(describe_event(&event));
+            }
+            true
+        })
+        .build();
+    tap.set_active(true).expect("a new pad activates");
+    pad.link(&tap).expect("the tap takes any caps");
+    rig.taps.push(tap);
+    for (n, found) in [Some(&[("dog", 0.5)][..]), None, NONE]
+        .into_iter()
+        .enumerate()
+    {
+        rig.frame(n as u64, found).expect("frames pass");
+    }
+    assert_eq!(
+        told.try_iter().collect::<Vec<_>>(),
+        [
+            concat!(
+                r#"0 {"media_time":0,"seq":0,"model":"test","objects":[{"label":"dog","#,
+                r#""confidence":0.5,"box":{"l":0.25,"t":0.25,"w":0.5,"h":0.5}}]}"#,
+                "\n"
+            ),
+            "gap 1",
+            "2 {\"media_time\":80000000,\"seq\":2,\"model\":\"test\",\"objects\":[]}\n",
+        ]
+    );
+}

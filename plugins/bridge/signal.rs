@@ -36,7 +36,12 @@ pub(crate) fn to_buffer(signals: &[Signal], pts: Option<gst::ClockTime>) -> gst:
         text.extend(line(signal).into_bytes());
         text.push(b'\n');
     }
-    let mut buffer = gst::Buffer::from_mut_slice(text);
+    text_buffer(text, pts)
+}
+
+/// One buffer with whole lines.
+pub(crate) fn text_buffer(lines: Vec<u8>, pts: Option<gst::ClockTime>) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_mut_slice(lines);
     buffer
         .get_mut()
         .expect("a new buffer has one owner")

@@ -5,6 +5,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use evr_core::{
     counter::{Config, Counter, Labels, LabelsError},
+    observed,
     signal::Signal,
 };
 use glib::Properties;
@@ -14,6 +15,7 @@ use crate::bridge::{
     detection,
     model::Model,
     producer::{self, Outlets, Producer},
+    signal::text_buffer,
     time::running_time,
 };
 
@@ -90,8 +92,8 @@ impl State {
         Ok(())
     }
 
-    /// The signals that a frame raises; `None` where it was not inferred or counted before.
-    fn observe(&mut self, buffer: &gst::BufferRef) -> Option<Vec<Signal>> {
+    /// What a frame shows and raises; `None` where it was not inferred or counted before.
+    fn observe(&mut self, buffer: &gst::BufferRef) -> Option<Seen> {
         let observation = match detection::read(buffer, self.size) {
             Some(observation) => observation,
             // Our detectors mark each frame that they inferred.
@@ -103,8 +105,17 @@ impl State {
         let signals = self.counter.observe(media_time, &observation)?;
         self.observed += 1;
         self.signals += signals.len() as u64;
-        Some(signals)
+        let line =
+            (!self.outlets.meta.is_empty()).then(|| observed::line(media_time, &observation));
+        Some(Seen { signals, line })
     }
+}
+
+/// What a frame led to.
+struct Seen {
+    signals: Vec<Signal>,
+    /// The observation itself, where a `meta` pad wants it.
+    line: Option<String>,
 }
 
 #[derive(Properties)]
@@ -216,15 +227,20 @@ impl Producer for ObjectCounter {
 
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.configure();
-        let (seen, pads) = {
+        let pts = buffer.pts();
+        let (seen, mut pads, meta) = {
             let mut state = self.lock();
             if state.refused {
                 return Err(gst::FlowError::Error);
             }
-            (state.observe(&buffer), state.outlets.pads.clone())
+            let seen = state.observe(&buffer);
+            (seen, state.outlets.pads.clone(), state.outlets.meta.clone())
         };
-        if let Some(signals) = seen {
-            let pts = buffer.pts();
+        match seen.as_ref().and_then(|seen| seen.line.as_ref()) {
+            Some(line) => producer::push(&meta, &text_buffer(format!("{line}\n").into(), pts))?,
+            None => producer::all_told(&meta, pts),
+        }
+        if let Some(Seen { signals, .. }) = seen {
             gst::log!(CAT, imp = self, "{} signals at {pts:?}", signals.len());
             if signals.is_empty() {
                 producer::all_told(&pads, pts);
@@ -232,6 +248,7 @@ impl Producer for ObjectCounter {
             producer::tell(self, &pads, &signals, pts)?;
         }
         let video = self.srcpad.push(buffer);
+        pads.extend(meta);
         producer::combine(video, &pads)
     }
 
@@ -315,7 +332,10 @@ impl ElementImpl for ObjectCounter {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            producer::templates(&gst::Caps::builder("video/x-raw").any_features().build())
+            let video = gst::Caps::builder("video/x-raw").any_features().build();
+            let mut templates = producer::templates(&video);
+            templates.push(producer::meta_template());
+            templates
         });
         &TEMPLATES
     }

@@ -9,6 +9,9 @@
 //! gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! onnxdetect model-file=model.onnx ! objectcounter name=count labels=person,truck:0.6 ! fakesink sync=false  count.signal ! queue ! fdsink
 //! ```
 //!
+//! A requested `meta` pad tells every observation, whether it counts or not, as a line of JSON: for
+//! a recording's sidecar, for publishing, or to try other rules on it later.
+//!
 //! Signals are pushed by the video's own thread: an element behind a `signal` pad that waits, such
 //! as a sink that prerolls, wants a queue in front of it.
 

@@ -1,5 +1,7 @@
 //! What every element shares that passes video on and says signals about it: its pads, and how
 //! signals leave: on the `signal` pads, else in band, always before the frame they are raised by.
+//! A `meta` pad, where an element offers one, tells every observation and goes with the video as
+//! a `signal` pad does.
 //!
 //! What a consumer of signals answers: one that has enough (EOS), is being taken down (FLUSHING)
 //! or is not there (NOT_LINKED) never stops the video; one that fails has told so on the bus and
@@ -12,10 +14,10 @@ mod pads;
 use evr_core::signal::Signal;
 use gst::{prelude::*, subclass::prelude::*};
 
-pub(crate) use self::pads::{add_signal_pad, remove_signal_pad, templates, video};
+pub(crate) use self::pads::{add_signal_pad, meta_template, remove_signal_pad, templates, video};
 use super::signal::{to_buffer, to_event, watermarked_caps};
 
-/// The `signal` pads and what those that are requested later have missed. Part of the state of the
+/// The `signal` and `meta` pads and what those that are requested later have missed. Part of the state of the
 /// element, so under its lock.
 #[derive(Default)]
 pub(crate) struct Outlets {
@@ -23,9 +25,15 @@ pub(crate) struct Outlets {
     stream_event: Option<gst::Event>,
     segment_event: Option<gst::Event>,
     pub(crate) pads: Vec<gst::Pad>,
+    pub(crate) meta: Vec<gst::Pad>,
 }
 
 impl Outlets {
+    /// Every requested pad.
+    fn all(&self) -> Vec<gst::Pad> {
+        [self.pads.as_slice(), &self.meta].concat()
+    }
+
     /// The element has stopped: a pad that is requested from now on belongs to no stream.
     pub(crate) fn stop(&mut self) {
         (self.stream_event, self.segment_event) = (None, None);
@@ -42,13 +50,13 @@ pub(crate) trait Producer: ElementImpl {
     fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool;
 }
 
-/// Lets the `signal` pads go with the video: gives them of its events what is theirs too.
+/// Lets the requested pads go with the video: gives them of its events what is theirs too.
 pub(crate) fn follow<T: Producer>(this: &T, event: &gst::Event) {
     match event.view() {
         gst::EventView::StreamStart(_) => {
             let pads = this.outlets(|outlets| {
                 outlets.stream_event = Some(event.clone());
-                outlets.pads.clone()
+                outlets.all()
             });
             for pad in &pads {
                 pad.push_event(signal_stream(this, pad, event));
@@ -58,7 +66,7 @@ pub(crate) fn follow<T: Producer>(this: &T, event: &gst::Event) {
         gst::EventView::Segment(_) => {
             let pads = this.outlets(|outlets| {
                 outlets.segment_event = Some(event.clone());
-                outlets.pads.clone()
+                outlets.all()
             });
             spread(&pads, event);
         }
@@ -68,7 +76,7 @@ pub(crate) fn follow<T: Producer>(this: &T, event: &gst::Event) {
         | gst::EventView::SegmentDone(_)
         | gst::EventView::FlushStart(_)
         | gst::EventView::FlushStop(_) => {
-            spread(&this.outlets(|outlets| outlets.pads.clone()), event);
+            spread(&this.outlets(|outlets| outlets.all()), event);
         }
         _ => {}
     }
@@ -90,7 +98,11 @@ pub(crate) fn tell<T: Producer>(
         }
         return Ok(());
     }
-    let buffer = to_buffer(signals, pts);
+    push(pads, &to_buffer(signals, pts))
+}
+
+/// Gives a buffer to requested pads.
+pub(crate) fn push(pads: &[gst::Pad], buffer: &gst::Buffer) -> Result<(), gst::FlowError> {
     for pad in pads {
         match pad.push(buffer.clone()) {
             Ok(_)
@@ -123,7 +135,7 @@ pub(crate) fn combine(
     }
 }
 
-/// Gives an event to all `signal` pads. Whether anyone took it changes nothing.
+/// Gives an event to requested pads. Whether anyone took it changes nothing.
 fn spread(pads: &[gst::Pad], event: &gst::Event) {
     for pad in pads {
         pad.push_event(event.clone());
@@ -152,7 +164,9 @@ fn join_stream<T: Producer>(this: &T, pad: &gst::Pad) {
         let news = this.outlets(|outlets| {
             let now = told(outlets);
             let current = now.each_ref().map(which) == known.each_ref().map(which);
-            if current {
+            if current && pads::is_meta(pad) {
+                outlets.meta.push(pad.clone());
+            } else if current {
                 outlets.pads.push(pad.clone());
             }
             (!current).then_some(now)

@@ -1,6 +1,6 @@
-//! The pads: their templates, which of them belong together, and what a `signal` pad answers.
+//! The pads: their templates, which of them belong together, and what a requested pad answers.
 //!
-//! `sink` and `src` are one stream; a `signal` pad is linked to neither inside. Said otherwise, the
+//! `sink` and `src` are one stream; a requested pad is linked to neither inside. Said otherwise, the
 //! JSON caps would be intersected with the video's, and nothing would link.
 
 use gst::{prelude::*, subclass::prelude::*};
@@ -25,6 +25,20 @@ pub(crate) fn templates(video: &gst::Caps) -> Vec<gst::PadTemplate> {
             .expect("a template whose name suits its presence")
     })
     .collect()
+}
+
+const META: &str = "meta";
+
+/// The requested pad for observations, of an element that tells them.
+pub(crate) fn meta_template() -> gst::PadTemplate {
+    let (src, request) = (gst::PadDirection::Src, gst::PadPresence::Request);
+    gst::PadTemplate::new(META, src, request, &watermarked_caps())
+        .expect("a template whose name suits its presence")
+}
+
+/// Whether a requested pad tells observations and not signals.
+pub(super) fn is_meta(pad: &gst::Pad) -> bool {
+    pad.name() == META
 }
 
 /// `sink` and `src`, from the class's templates of these names. Caps, allocation and scheduling are
@@ -65,7 +79,7 @@ fn linked<T: Producer>(
     gst::Iterator::from_option(element.map(|element| other(T::from_obj(element)).clone()))
 }
 
-/// A requested pad for signals, which joins the stream that runs.
+/// A requested pad for signals or observations, which joins the stream that runs.
 pub(crate) fn add_signal_pad<T: Producer>(
     this: &T,
     template: &gst::PadTemplate,
@@ -100,7 +114,10 @@ pub(crate) fn add_signal_pad<T: Producer>(
 
 /// Takes a requested pad away again.
 pub(crate) fn remove_signal_pad<T: Producer>(this: &T, pad: &gst::Pad) {
-    this.outlets(|outlets| outlets.pads.retain(|signal| signal != pad));
+    this.outlets(|outlets| {
+        outlets.pads.retain(|signal| signal != pad);
+        outlets.meta.retain(|meta| meta != pad);
+    });
     // Fails only for a pad that is ours no longer.
     let _ = pad.set_active(false);
     let _ = this.obj().upcast_ref::<gst::Element>().remove_pad(pad);

@@ -1,6 +1,7 @@
 //! What inference says of a frame.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// A box in fractions of the frame, origin top left: `0 ≤ l`, `0 ≤ t`, `l + w ≤ 1`, `t + h ≤ 1`.
 ///
@@ -63,6 +64,32 @@ pub struct Detection {
     /// Identity between frames, where a tracker has run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub track_id: Option<i64>,
+}
+
+impl Detection {
+    /// The object as signals and observations tell it: the members of [`Detection`], rounded.
+    pub fn to_json(&self) -> Value {
+        let bbox = &self.bbox;
+        let mut object = json!({
+            "label": self.label,
+            "confidence": rounded(self.confidence, 1e4),
+            "box": {
+                "l": rounded(bbox.l, 1e6),
+                "t": rounded(bbox.t, 1e6),
+                "w": rounded(bbox.w, 1e6),
+                "h": rounded(bbox.h, 1e6),
+            },
+        });
+        if let Some(track_id) = self.track_id {
+            object["track_id"] = track_id.into();
+        }
+        object
+    }
+}
+
+/// A millionth of the frame is less than a pixel of any camera; more digits are noise.
+fn rounded(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
 }
 
 /// What inference said of one frame. An empty list says "looked and found nothing"; a frame that

@@ -11,6 +11,7 @@ pub mod counter;
 pub mod detection;
 pub mod detector;
 pub mod gate;
+pub mod observed;
 pub mod recording;
 pub mod signal;
 pub mod time;

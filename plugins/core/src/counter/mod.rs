@@ -8,7 +8,7 @@ mod labels;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 pub use self::labels::{Labels, LabelsError};
 use crate::detection::{Detection, Observation};
@@ -134,32 +134,12 @@ fn body(model: &str, counted: &[&Detection]) -> Map<String, Value> {
     if !model.is_empty() {
         body.insert("model".into(), model.into());
     }
-    let objects: Vec<Value> = counted.iter().map(|detection| object(detection)).collect();
+    let objects: Vec<Value> = counted
+        .iter()
+        .map(|detection| detection.to_json())
+        .collect();
     body.insert("objects".into(), objects.into());
     body
-}
-
-fn object(detection: &Detection) -> Value {
-    let bbox = &detection.bbox;
-    let mut object = json!({
-        "label": detection.label,
-        "confidence": rounded(detection.confidence, 1e4),
-        "box": {
-            "l": rounded(bbox.l, 1e6),
-            "t": rounded(bbox.t, 1e6),
-            "w": rounded(bbox.w, 1e6),
-            "h": rounded(bbox.h, 1e6),
-        },
-    });
-    if let Some(track_id) = detection.track_id {
-        object["track_id"] = track_id.into();
-    }
-    object
-}
-
-/// A millionth of the frame is less than a pixel of any camera; more digits are noise.
-fn rounded(value: f64, steps: f64) -> f64 {
-    (value * steps).round() / steps
 }
 
 #[cfg(test)]

@@ -1,0 +1,146 @@
+//! An observation as one line of JSON, as `meta` pads tell it and sidecars and replays read it:
+//!
+//! ```json
+//! {"media_time":80000000,"seq":2,"model":"ssdlite","objects":[{"label":"person","confidence":0.81,
+//!  "box":{"l":0.1,"t":0.2,"w":0.3,"h":0.4},"track_id":7}]}
+//! ```
+//!
+//! `media_time` is running time in nanoseconds and is missing where the frame has none; `model` is
+//! missing where the detector does not tell its name; `objects` may be empty and is never missing,
+//! since it says that somebody looked. Objects are those of signals. Readers pass over other members.
+
+use serde_json::{Map, Value};
+
+use crate::detection::{Detection, Observation};
+use crate::time::Nanos;
+
+/// Why a line is no observation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObservedError {
+    /// Not JSON at all.
+    #[error("an observation is not JSON ({0}): send one JSON object a line")]
+    NotJson(String),
+    /// JSON, but without `objects`.
+    #[error("an observation has no list \"objects\": send an empty one where nothing was found")]
+    NoObjects,
+    /// One of the objects is none.
+    #[error("an observation's object {index} is wrong ({reason}): give label, confidence and box")]
+    Object {
+        /// Its place, from 0.
+        index: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The line, without its newline.
+pub fn line(media_time: Option<Nanos>, observation: &Observation) -> String {
+    let mut members = Map::new();
+    if let Some(media_time) = media_time {
+        members.insert("media_time".into(), media_time.into());
+    }
+    members.insert("seq".into(), observation.seq.into());
+    if !observation.model.is_empty() {
+        members.insert("model".into(), observation.model.as_str().into());
+    }
+    let objects = observation.detections.iter().map(Detection::to_json);
+    members.insert("objects".into(), objects.collect());
+    Value::Object(members).to_string()
+}
+
+/// Reads a line: when its frame was, where it says so, and what was seen.
+///
+/// # Errors
+/// An [`ObservedError`] that says which part is wrong; nothing of such a line counts.
+pub fn parse(line: &[u8]) -> Result<(Option<Nanos>, Observation), ObservedError> {
+    let value: Value =
+        serde_json::from_slice(line).map_err(|err| ObservedError::NotJson(err.to_string()))?;
+    let objects = value.get("objects").and_then(Value::as_array);
+    let mut detections = Vec::new();
+    for (index, object) in objects.ok_or(ObservedError::NoObjects)?.iter().enumerate() {
+        let mut detection: Detection =
+            serde_json::from_value(object.clone()).map_err(|err| ObservedError::Object {
+                index,
+                reason: err.to_string(),
+            })?;
+        detection.label_id = object
+            .get("label_id")
+            .and_then(Value::as_i64)
+            .and_then(|id| i32::try_from(id).ok())
+            .unwrap_or(-1);
+        detections.push(detection);
+    }
+    let model = value.get("model").and_then(Value::as_str);
+    let observation = Observation {
+        seq: value.get("seq").and_then(Value::as_u64).unwrap_or(0),
+        model: model.unwrap_or_default().to_owned(),
+        detections,
+    };
+    Ok((value.get("media_time").and_then(Value::as_i64), observation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detection::BoundingBox;
+    use crate::recording::meta;
+    use proptest::prelude::*;
+
+    fn any_observation() -> impl Strategy<Value = Observation> {
+        let detection = (
+            "[a-z\"\\\\ é]{1,6}",
+            0..=1000_u32,
+            0..=1000_u32,
+            proptest::option::of(any::<i64>()),
+        )
+            .prop_map(|(label, confidence, left, track_id)| Detection {
+                label,
+                label_id: -1,
+                confidence: f64::from(confidence) / 1e3,
+                bbox: BoundingBox {
+                    l: f64::from(left) / 1e3,
+                    t: 0.5,
+                    w: 0.0,
+                    h: 0.25,
+                },
+                track_id,
+            });
+        (
+            any::<u64>(),
+            "[a-z]{0,4}",
+            proptest::collection::vec(detection, 0..4),
+        )
+            .prop_map(|(seq, model, detections)| Observation {
+                seq,
+                model,
+                detections,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_is_read_back_and_the_sidecar_reads_the_same(
+            at in proptest::option::of(any::<i64>()),
+            observation in any_observation(),
+        ) {
+            let line = line(at, &observation);
+            prop_assert!(!line.contains('\n'));
+            prop_assert_eq!(parse(line.as_bytes()), Ok((at, observation.clone())));
+            let (_, seen) = meta::read(line.as_bytes(), 0).expect("JSON").expect("objects");
+            prop_assert_eq!(seen.len(), observation.detections.len());
+        }
+
+        #[test]
+        fn no_line_panics(line: Vec<u8>) {
+            let _ = parse(&line);
+        }
+    }
+
+    #[test]
+    fn what_is_no_observation_says_why() {
+        let why = |line: &[u8]| parse(line).expect_err("no observation").to_string();
+        assert!(why(b"{").contains("not JSON"));
+        assert!(why(b"{}").contains("no list"));
+        assert!(why(br#"{"objects":[{"label":"a"}]}"#).contains("object 0"));
+    }
+}
