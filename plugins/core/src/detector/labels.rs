@@ -1,6 +1,7 @@
 //! What a model's classes are called.
 
 use super::Candidate;
+use super::layout::{Layout, LayoutName, Reader};
 use crate::detection::Detection;
 
 /// The names of COCO's 90 category ids, from id 1; the dataset leaves ten of them unused.
@@ -40,56 +41,82 @@ pub struct Labels {
 pub enum LabelsError {
     /// No built-in names have this many classes.
     #[error(
-        "the model has {0} classes, and only COCO's 90 are known by name: give the names, one a \
-         line, as label-file"
+        "the model has {0} classes, and only COCO's 80 classes and 90 or 91 categories are known \
+         by name: give the names, one a line, as label-file"
     )]
     Unknown(usize),
-    /// The label file is of another model.
+    /// The names are of another model.
     #[error(
-        "{lines} labels do not name the {classes} classes of the model: give one line a class, \
-         empty for a class that is not used"
+        "{names} labels do not name the {classes} classes of the model: give one a class, empty \
+         for a class that is not used"
     )]
     Count {
-        /// Lines in the file.
-        lines: usize,
-        /// Scores a box.
+        /// Names given.
+        names: usize,
+        /// Classes of the model.
         classes: usize,
     },
 }
 
 impl Labels {
-    /// The names that a model of this many classes goes by when nobody gives others.
+    /// The names that a model goes by when nobody gives others.
     ///
     /// # Errors
     /// [`LabelsError::Unknown`] where none are known.
-    pub fn built_in(classes: usize) -> Result<Self, LabelsError> {
-        if classes != COCO.len() {
-            return Err(LabelsError::Unknown(classes));
-        }
+    pub fn built_in(layout: &Layout) -> Result<Self, LabelsError> {
+        let categories = || COCO.iter().map(|name| name.map(String::from));
+        let classes = layout.classes.unwrap_or(match layout.reader {
+            Reader::Labelled { first: 1, .. } => 90,
+            _ => 80,
+        });
+        let names = match classes {
+            90 => categories().collect(),
+            // Category 0 is not used either.
+            91 => std::iter::once(None).chain(categories()).collect(),
+            80 => categories().filter(Option::is_some).collect(),
+            other => return Err(LabelsError::Unknown(other)),
+        };
         Ok(Self {
-            names: COCO.iter().map(|name| name.map(String::from)).collect(),
-            first_id: 1,
+            names,
+            first_id: first_id(layout),
         })
     }
 
-    /// Reads a label file: one class a line, from the model's first score on; an empty line is a
+    /// Names from the model's metadata or a config, from its first class on.
+    ///
+    /// # Errors
+    /// [`LabelsError::Count`] where there are more names than classes.
+    pub fn named(mut names: Vec<Option<String>>, layout: &Layout) -> Result<Self, LabelsError> {
+        if let Some(classes) = layout.classes {
+            if names.len() > classes {
+                let names = names.len();
+                return Err(LabelsError::Count { names, classes });
+            }
+            names.resize(classes, None);
+        }
+        Ok(Self {
+            names,
+            first_id: first_id(layout),
+        })
+    }
+
+    /// Reads a label file: one class a line, from the model's first class on; an empty line is a
     /// class that is not used, empty lines at the end do not count.
     ///
     /// # Errors
-    /// [`LabelsError::Count`] where the lines are not as many as the classes.
-    pub fn parse(text: &str, classes: usize) -> Result<Self, LabelsError> {
+    /// [`LabelsError::Count`] where the lines are none or more than the classes.
+    pub fn parse(text: &str, layout: &Layout) -> Result<Self, LabelsError> {
         // Some editors begin a file with a byte order mark, which is no part of the first name.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
-        let mut names: Vec<_> = text
+        let names: Vec<_> = text
             .lines()
             .map(|line| Some(line.trim().to_owned()).filter(|name| !name.is_empty()))
             .collect();
-        if names.is_empty() || names.len() > classes {
-            let lines = names.len();
-            return Err(LabelsError::Count { lines, classes });
+        if names.is_empty() {
+            let classes = layout.classes.unwrap_or(1);
+            return Err(LabelsError::Count { names: 0, classes });
         }
-        names.resize(classes, None);
-        Ok(Self { names, first_id: 1 })
+        Self::named(names, layout)
     }
 
     /// Every name, in the model's order.
@@ -110,10 +137,33 @@ impl Labels {
     }
 }
 
+/// An SSD's scores leave out the background, which has the number 0.
+fn first_id(layout: &Layout) -> i32 {
+    match layout.reader {
+        Reader::Labelled { first, .. } => first,
+        _ => i32::from(layout.name == LayoutName::Ssd),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::layout::{Activation, Coding, Suppression, Unit};
     use super::*;
     use crate::detection::BoundingBox;
+
+    fn layout(name: LayoutName, classes: usize) -> Layout {
+        Layout {
+            name,
+            reader: Reader::EndToEnd { output: 0 },
+            classes: Some(classes),
+            coding: Coding::Xyxy,
+            unit: Unit::Pixels,
+            activation: Activation::None,
+            suppression: Suppression::None,
+            one_class: false,
+            strides: vec![],
+        }
+    }
 
     fn of_class(class: usize) -> Candidate {
         Candidate {
@@ -125,31 +175,35 @@ mod tests {
     }
 
     #[test]
-    fn coco_has_eighty_names_under_ninety_ids() {
-        let coco = Labels::built_in(90).expect("COCO");
-        assert_eq!(coco.names().count(), 80);
-        for (id, name) in [
-            (1, "person"),
-            (3, "car"),
-            (44, "bottle"),
-            (90, "toothbrush"),
+    fn coco_has_eighty_names_however_its_classes_are_counted() {
+        for (name, classes, numbers) in [
+            (LayoutName::Ssd, 90, [0, 2, 43, 89]),
+            (LayoutName::Detr, 91, [1, 3, 44, 90]),
+            (LayoutName::Yolov8, 80, [0, 2, 39, 79]),
         ] {
-            let class = usize::try_from(id - 1).expect("positive");
-            let detection = coco.detection(&of_class(class)).expect("a used id");
-            assert_eq!((detection.label_id, &*detection.label), (id, name));
+            let coco = Labels::built_in(&layout(name, classes)).expect("COCO");
+            assert_eq!(coco.names().count(), 80);
+            let names = ["person", "car", "bottle", "toothbrush"];
+            for (class, name) in numbers.into_iter().zip(names) {
+                let detection = coco.detection(&of_class(class)).expect("a used class");
+                assert_eq!(detection.label, name);
+                let id = class + usize::from(classes == 90);
+                assert_eq!(usize::try_from(detection.label_id), Ok(id));
+            }
         }
     }
 
     #[test]
     fn an_unused_class_and_one_out_of_range_are_no_detections() {
-        let coco = Labels::built_in(90).expect("COCO");
+        let coco = Labels::built_in(&layout(LayoutName::Ssd, 90)).expect("COCO");
         assert_eq!(coco.detection(&of_class(11)), None);
         assert_eq!(coco.detection(&of_class(90)), None);
     }
 
     #[test]
     fn a_label_file_names_one_class_a_line_and_may_skip_some() {
-        let labels = Labels::parse("\u{feff}cat\r\n\r\n dog \n\n", 4).expect("four classes");
+        let four = layout(LayoutName::Ssd, 4);
+        let labels = Labels::parse("\u{feff}cat\r\n\r\n dog \n\n", &four).expect("four classes");
         assert_eq!(labels.names().collect::<Vec<_>>(), ["cat", "dog"]);
         let dog = labels.detection(&of_class(2)).expect("named");
         assert_eq!((dog.label_id, &*dog.label), (3, "dog"));
@@ -157,14 +211,29 @@ mod tests {
 
     #[test]
     fn names_for_another_number_of_classes_are_refused() {
+        let two = layout(LayoutName::Yolox, 2);
         assert_eq!(
-            Labels::parse("a\nb\nc\n", 2),
+            Labels::parse("a\nb\nc\n", &two),
             Err(LabelsError::Count {
-                lines: 3,
+                names: 3,
                 classes: 2
             })
         );
-        assert!(Labels::parse("\n", 2).is_err());
-        assert_eq!(Labels::built_in(20), Err(LabelsError::Unknown(20)));
+        assert!(Labels::parse("\n", &two).is_err());
+        assert_eq!(Labels::built_in(&two), Err(LabelsError::Unknown(2)));
+    }
+
+    #[test]
+    fn a_model_that_hides_its_classes_takes_as_many_names_as_there_are() {
+        let hidden = Layout {
+            classes: None,
+            ..layout(LayoutName::EndToEnd, 1)
+        };
+        let labels = Labels::parse("a\nb\nc\n", &hidden).expect("three");
+        assert_eq!(labels.names().count(), 3);
+        assert_eq!(
+            Labels::built_in(&hidden).map(|coco| coco.names().count()),
+            Ok(80)
+        );
     }
 }

@@ -1,242 +1,163 @@
-//! Which kind of detector a model is, told from the names, types and shapes of its tensors.
+//! How a model's outputs are to be read: a small vocabulary that the families of detectors share.
 
-use std::fmt;
+use serde::Deserialize;
 
-/// Type of a tensor's elements, as far as layouts care.
+/// Where a model's boxes, scores and classes stand. Outputs are named by their index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Element {
-    /// 32-bit float.
-    F32,
-    /// Anything else, by the runtime's name for it.
-    Other(String),
-}
-
-/// One input or output of a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TensorInfo {
-    /// Its name in the graph.
-    pub name: String,
-    /// Type of its elements.
-    pub element: Element,
-    /// Its dimensions; -1 where the model leaves one open.
-    pub shape: Vec<i64>,
-}
-
-/// What a model says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ModelInfo {
-    /// In the model's order.
-    pub inputs: Vec<TensorInfo>,
-    /// In the model's order.
-    pub outputs: Vec<TensorInfo>,
-}
-
-/// How a model's outputs are to be read. The members name the outputs by their index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// SSD without NMS: boxes `[1,N,4]` as ymin, xmin, ymax, xmax in fractions of the input, and
-    /// scores `[1,N,classes]` after the sigmoid, without a background class: TensorFlow's object
-    /// detection models cut before their post-processing.
-    SsdRaw {
+pub enum Reader {
+    /// Boxes `[1,N,4]` and scores `[1,N,columns]` of the same boxes: SSD before its suppression,
+    /// DETR.
+    Split {
         /// The output with the boxes.
         boxes: usize,
         /// The output with the scores.
         scores: usize,
-        /// Scores a box.
-        classes: usize,
+        /// Scores a box, of which `Layout::classes` from `first` on are classes.
+        columns: usize,
+        /// Column of the first class; a background may stand before it or behind the last.
+        first: usize,
+    },
+    /// Boxes `[1,N,4]`, one score and one class number each: what is left when the graph ends in a
+    /// choice of its own (TensorFlow's detection API, RT-DETR, D-FINE, torchvision).
+    Labelled {
+        /// The output with the boxes.
+        boxes: usize,
+        /// The output with the scores.
+        scores: usize,
+        /// The output with the class numbers.
+        labels: usize,
+        /// The output that says how many of them count, where there is one.
+        count: Option<usize>,
+        /// The number of the first class.
+        first: i32,
+    },
+    /// `[1,N,width]`: a box, perhaps an objectness, the classes' scores; YOLOv5, v7, YOLOX.
+    Rows {
+        /// The output.
+        output: usize,
+        /// Elements a box.
+        width: usize,
+        /// Whether the fifth element says that there is an object at all.
+        objectness: bool,
+        /// The boxes are offsets in the cells of a grid (YOLOX).
+        grid: bool,
+    },
+    /// `[1,width,N]`: boxes, then the classes' scores; YOLOv8, v9, 11.
+    Columns {
+        /// The output.
+        output: usize,
+        /// Elements a box.
+        width: usize,
+    },
+    /// `[1,N,6]`: box, score, class; YOLOv10, YOLO26.
+    EndToEnd {
+        /// The output.
+        output: usize,
+    },
+    /// Scores and distances to the four sides, each a distribution over `bins` values (NanoDet).
+    Distances {
+        /// Outputs with scores `[1,cells,classes]` and distances `[1,cells,4*bins]`, a pair a
+        /// stride; a single pair of one output holds all, scores first.
+        levels: Vec<(usize, usize)>,
+        /// Values a side.
+        bins: usize,
     },
 }
 
-/// How a model's only input is to be filled: `f32 [1,3,height,width]`, planes in the order R, G,
-/// B, the whole frame stretched to its size.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Input {
-    /// In pixels.
-    pub width: usize,
-    /// In pixels.
-    pub height: usize,
-    /// A colour of 0..=255 enters the tensor as `colour * scale + offset`.
-    pub scale: f32,
-    /// See `scale`.
-    pub offset: f32,
+/// The four numbers of a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Coding {
+    /// Left, top, right, bottom.
+    Xyxy,
+    /// Top, left, bottom, right.
+    Yxyx,
+    /// Centre, then width and height.
+    Cxcywh,
 }
 
-/// Everything that has to be known of a model to run it on frames.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Spec {
-    /// How its input is filled.
-    pub input: Input,
-    /// How its outputs are read.
-    pub layout: Layout,
+/// What a box's numbers count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Pixels of the model's input.
+    Pixels,
+    /// Shares of the model's input.
+    Fractions,
 }
 
-/// The model has none of the layouts that are known here.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the model's tensors are of no known layout ({0}): use a model with {SSD_RAW}, without \
-     post-processing in the graph"
-)]
-pub struct UnknownLayout(pub ModelInfo);
-
-const SSD_RAW: &str = "SSD tensors (one input f32[1,3,height,width]; outputs `boxes` f32[1,N,4] \
-                       and `scores` f32[1,N,classes])";
-
-impl Spec {
-    /// Recognises the model.
-    ///
-    /// # Errors
-    /// [`UnknownLayout`], which prints the tensors that were found and those that are understood.
-    pub fn recognise(model: &ModelInfo) -> Result<Self, UnknownLayout> {
-        ssd_raw(model).ok_or_else(|| UnknownLayout(model.clone()))
-    }
+/// What is still to be done to scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// They are probabilities.
+    None,
+    /// Each is a logit of its own.
+    Sigmoid,
+    /// Those of a box are logits of one choice.
+    Softmax,
 }
 
-impl Layout {
-    /// How many classes the model tells apart.
-    pub fn classes(&self) -> usize {
-        match *self {
-            Self::SsdRaw { classes, .. } => classes,
-        }
-    }
+/// Which overlapping boxes are one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Suppression {
+    /// Those of one class.
+    PerClass,
+    /// Any.
+    Agnostic,
+    /// None: the model has chosen.
+    None,
 }
 
-fn ssd_raw(model: &ModelInfo) -> Option<Spec> {
-    let [input] = &model.inputs[..] else {
-        return None;
-    };
-    let (boxes, of_boxes) = model.output("boxes")?;
-    let (scores, of_scores) = model.output("scores")?;
-    match (input.dims()?, of_boxes.dims()?, of_scores.dims()?) {
-        (&[1 | -1, 3, height, width], &[1 | -1, _, 4], &[1 | -1, _, classes]) => Some(Spec {
-            input: Input {
-                width: size(width)?,
-                height: size(height)?,
-                // Colours enter as -1..=1, as the MobileNets were trained.
-                scale: 2.0 / 255.0,
-                offset: -1.0,
-            },
-            layout: Layout::SsdRaw {
-                boxes,
-                scores,
-                classes: size(classes)?,
-            },
-        }),
-        _ => None,
-    }
+/// How a model's outputs are to be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    /// Its name, as a model config says it.
+    pub name: LayoutName,
+    /// Where things stand.
+    pub reader: Reader,
+    /// How many classes the model tells apart; `None` where its tensors do not say.
+    pub classes: Option<usize>,
+    /// The four numbers of a box.
+    pub coding: Coding,
+    /// What they count.
+    pub unit: Unit,
+    /// What is still to be done to scores.
+    pub activation: Activation,
+    /// What the model expects to be done to overlapping boxes.
+    pub suppression: Suppression,
+    /// A box is of its best class alone.
+    pub one_class: bool,
+    /// Pixels a cell, a number a level; where boxes lie on a grid.
+    pub strides: Vec<u32>,
 }
 
-/// A dimension that has to be known: neither open nor absurd.
-fn size(dimension: i64) -> Option<usize> {
-    usize::try_from(dimension)
-        .ok()
-        .filter(|size| (1..=1 << 14).contains(size))
+/// The families of detectors, by the names that a model config gives them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayoutName {
+    /// SSD before its suppression.
+    Ssd,
+    /// TensorFlow's detection API and others whose graph ends with chosen boxes.
+    Detections,
+    /// DETR and its kin whose scores are logits.
+    Detr,
+    /// YOLOX.
+    Yolox,
+    /// YOLOv5, YOLOv7.
+    Yolov5,
+    /// YOLOv8, v9, 11.
+    Yolov8,
+    /// YOLOv10, YOLO26 and other `[1,N,6]`.
+    EndToEnd,
+    /// NanoDet, NanoDet-Plus.
+    Nanodet,
 }
 
-impl ModelInfo {
-    fn output(&self, name: &str) -> Option<(usize, &TensorInfo)> {
-        self.outputs
-            .iter()
-            .enumerate()
-            .find(|(_, tensor)| tensor.name == name)
-    }
-}
-
-impl TensorInfo {
-    /// The shape, if the elements are `f32`.
-    fn dims(&self) -> Option<&[i64]> {
-        (self.element == Element::F32).then_some(&self.shape[..])
-    }
-}
-
-impl fmt::Display for TensorInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let element = match &self.element {
-            Element::F32 => "f32",
-            Element::Other(name) => name,
-        };
-        write!(f, "`{}` {element}[", self.name)?;
-        for (i, dimension) in self.shape.iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            match dimension {
-                -1 => write!(f, "{comma}?")?,
-                dimension => write!(f, "{comma}{dimension}")?,
-            }
-        }
-        f.write_str("]")
-    }
-}
-
-impl fmt::Display for ModelInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, tensors: &[TensorInfo]| {
-            for (i, tensor) in tensors.iter().enumerate() {
-                write!(f, "{}{tensor}", if i == 0 { " " } else { ", " })?;
-            }
-            Ok(())
-        };
-        f.write_str("inputs:")?;
-        list(f, &self.inputs)?;
-        f.write_str("; outputs:")?;
-        list(f, &self.outputs)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tensor(name: &str, shape: &[i64]) -> TensorInfo {
-        TensorInfo {
-            name: name.into(),
-            element: Element::F32,
-            shape: shape.into(),
-        }
-    }
-
-    fn ssdlite() -> ModelInfo {
-        ModelInfo {
-            inputs: vec![tensor("images", &[1, 3, 300, 320])],
-            outputs: vec![
-                tensor("scores", &[1, 1917, 90]),
-                tensor("boxes", &[1, 1917, 4]),
-            ],
-        }
-    }
-
-    #[test]
-    fn an_ssd_is_recognised_in_whatever_order_its_outputs_come() {
-        let spec = Spec::recognise(&ssdlite()).expect("an SSD");
-        assert_eq!((spec.input.width, spec.input.height), (320, 300));
-        assert_eq!(
-            spec.layout,
-            Layout::SsdRaw {
-                boxes: 1,
-                scores: 0,
-                classes: 90
-            }
-        );
-    }
-
-    #[test]
-    fn an_unknown_model_is_refused_with_its_tensors_and_the_known_ones() {
-        let model = ModelInfo {
-            inputs: vec![tensor("images", &[1, 3, -1, 416])],
-            outputs: vec![TensorInfo {
-                element: Element::Other("f16".into()),
-                ..tensor("output", &[1, 3549, 85])
-            }],
-        };
-        let text = Spec::recognise(&model).expect_err("no SSD").to_string();
-        assert!(text.contains("inputs: `images` f32[1,3,?,416]; outputs: `output` f16[1,3549,85]"));
-        assert!(text.contains("`scores` f32[1,N,classes]"));
-    }
-
-    #[test]
-    fn a_size_that_the_model_leaves_open_or_that_no_memory_holds_is_refused() {
-        for size in [-1, 0, i64::MAX] {
-            let mut model = ssdlite();
-            model.inputs[0].shape[3] = size;
-            assert!(Spec::recognise(&model).is_err());
-        }
-    }
-}
+/// The layouts that are understood, for people.
+pub(super) const SUPPORTED: &str = "ssd (outputs `boxes` [1,N,4], `scores` [1,N,classes]), \
+    detections (`detection_boxes`, `detection_scores`, `detection_classes`, or `boxes` [1,N,4], \
+    `scores` [1,N], `labels` [1,N]), detr (`dets` or `pred_boxes` [1,N,4], `labels` or `logits` \
+    [1,N,classes]), yolox and yolov5 ([1,N,5+classes]), yolov8 ([1,4+classes,N]), end-to-end \
+    ([1,N,6]), nanodet ([1,N,classes+4*bins])";

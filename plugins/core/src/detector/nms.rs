@@ -1,23 +1,40 @@
-//! Non-maximum suppression: of boxes of one class that overlap much, the best stays.
+//! Non-maximum suppression: of boxes that overlap much, the best stays.
 
 use super::Candidate;
+use super::layout::Suppression;
 
-/// Keeps of `candidates`, which come best first, those that overlap no better one of their class
-/// by more than `iou`, and no more than `max` of them. Order is kept.
+/// Keeps of `candidates`, which come best first, those that no better one covers, and no more than
+/// `max` of them. A better one covers another that it overlaps by more than `iou`, if the two are
+/// compared at all; with `one_class` also every other class of its own box. Order is kept.
 ///
 /// Costs at most `candidates.len() * max` comparisons and no memory.
-pub(super) fn suppress(candidates: &mut Vec<Candidate>, iou: f32, max: usize) {
+pub(super) fn suppress(
+    candidates: &mut Vec<Candidate>,
+    suppression: Suppression,
+    one_class: bool,
+    iou: f32,
+    max: usize,
+) {
     let iou = f64::from(iou);
+    let covers = |better: &Candidate, other: &Candidate| {
+        let compared = match suppression {
+            Suppression::PerClass => better.class == other.class,
+            Suppression::Agnostic => true,
+            Suppression::None => false,
+        };
+        (one_class && better.place == other.place)
+            || (compared && better.bbox.iou(&other.bbox) > iou)
+    };
     let mut kept = 0;
     for next in 0..candidates.len() {
         if kept == max {
             break;
         }
         let candidate = candidates[next];
-        let covered = candidates[..kept].iter().any(|better| {
-            better.class == candidate.class && better.bbox.iou(&candidate.bbox) > iou
-        });
-        if !covered {
+        if !candidates[..kept]
+            .iter()
+            .any(|better| covers(better, &candidate))
+        {
             candidates[kept] = candidate;
             kept += 1;
         }
@@ -33,14 +50,14 @@ mod tests {
     fn candidate(class: usize, l: f64) -> Candidate {
         Candidate {
             class,
-            place: 0,
+            place: (l * 100.0) as usize,
             score: 0.9,
             bbox: BoundingBox::from_corners(l, 0.0, l + 0.4, 1.0),
         }
     }
 
     fn kept(mut candidates: Vec<Candidate>, iou: f32, max: usize) -> Vec<Candidate> {
-        suppress(&mut candidates, iou, max);
+        suppress(&mut candidates, Suppression::PerClass, false, iou, max);
         candidates
     }
 
@@ -51,9 +68,22 @@ mod tests {
     }
 
     #[test]
-    fn boxes_of_different_classes_leave_each_other_alone() {
-        let both = vec![candidate(0, 0.0), candidate(1, 0.0)];
+    fn boxes_of_different_classes_leave_each_other_alone_unless_asked() {
+        let both = vec![candidate(0, 0.0), candidate(1, 0.1)];
         assert_eq!(kept(both.clone(), 0.5, 10), both);
+        let mut agnostic = both.clone();
+        suppress(&mut agnostic, Suppression::Agnostic, false, 0.5, 10);
+        assert_eq!(agnostic, both[..1]);
+        let mut none = vec![both[0], both[0]];
+        suppress(&mut none, Suppression::None, false, 0.5, 10);
+        assert_eq!(none.len(), 2);
+    }
+
+    #[test]
+    fn a_box_of_one_class_is_of_its_best_alone() {
+        let mut both = vec![candidate(0, 0.0), candidate(1, 0.0), candidate(1, 0.5)];
+        suppress(&mut both, Suppression::PerClass, true, 0.5, 10);
+        assert_eq!(both, vec![candidate(0, 0.0), candidate(1, 0.5)]);
     }
 
     #[test]
