@@ -148,7 +148,7 @@ fn people_are_found_exactly_while_they_are_there() {
 }
 
 #[test]
-fn the_three_formats_show_the_same_people() {
+fn every_format_shows_the_same_people() {
     let found = |format: &str| -> Vec<_> {
         let line = format!(
             "{} ! videoconvert ! video/x-raw,format={format} ! onnxdetect {} \
@@ -159,9 +159,9 @@ fn the_three_formats_show_the_same_people() {
         let samples = frames(&line);
         samples.iter().filter_map(|s| observed(buffer(s))).collect()
     };
-    let [i420, nv12, rgb] = ["I420", "NV12", "RGB"].map(found);
+    let i420 = found("I420");
     assert!(i420.iter().any(|(_, objects)| objects.len() > 1));
-    for other in [nv12, rgb] {
+    for other in ["NV12", "YV12", "YUY2", "BGRx"].map(found) {
         for ((_, one), (_, other)) in i420.iter().zip(&other) {
             // An object near the threshold may be on either side of it.
             for person in one.iter().filter(|object| object.confidence > 0.65) {
@@ -203,7 +203,7 @@ fn a_frame_shared_with_another_branch_is_not_copied() {
 
 #[test]
 fn frames_of_any_size_are_inferred() {
-    for format in ["I420", "NV12", "RGB"] {
+    for format in ["I420", "NV12", "YUY2", "GRAY8", "RGB", "BGRx"] {
         for (width, height) in [(1, 1), (2, 1), (1, 3), (33, 17), (641, 7)] {
             let samples = frames(&format!(
                 "videotestsrc num-buffers=2 ! \
@@ -217,9 +217,195 @@ fn frames_of_any_size_are_inferred() {
     }
 }
 
+/// The best person in frame 70 of the clip, with these settings.
+fn best_person(settings: &str) -> Option<Object> {
+    let samples = frames(&format!(
+        "{} ! onnxdetect {} inference-interval=70 {settings} ! appsink name=out",
+        clip(),
+        model()
+    ));
+    let (_, objects) = observed(buffer(&samples[70])).expect("inferred");
+    objects.into_iter().find(|object| object.label == "person")
+}
+
+#[test]
+fn a_config_says_what_is_not_guessed_and_may_stand_in_a_file() {
+    let usual = best_person("").expect("people are there");
+    // What is guessed, said aloud, and classes by another name.
+    let same = r#"{"layout": "ssd", "resize": "stretch", "mean": [1, 1, 1], "labels": ["walker"]}"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.json");
+    std::fs::write(&file, same).expect("written");
+    let samples = frames(&format!(
+        "{} ! onnxdetect {} inference-interval=70 model-config={} ! appsink name=out",
+        clip(),
+        model(),
+        file.display()
+    ));
+    let (_, objects) = observed(buffer(&samples[70])).expect("inferred");
+    assert_eq!(objects[0].label, "walker");
+    assert_eq!(objects[0].corners, usual.corners);
+    // Colours that the model was not trained on show it another picture.
+    let other = best_person(r#"model-config={\"scale\":0.001}"#);
+    assert!(other.is_none_or(|other| other.confidence < usual.confidence));
+
+    for (config, says_also) in [
+        (r#"{\"layuot\":\"ssd\"}"#, "`layuot`"),
+        (r#"{\"layout\":\"yolox\"}"#, "Yolox"),
+        ("/nowhere/config.json", "/nowhere/config.json"),
+    ] {
+        let line = format!(
+            "onnxdetect name=eye {} model-config={config} ! fakesink",
+            model()
+        );
+        says(&failure(&line), &["eye", "model-config", says_also]);
+    }
+}
+
+#[test]
+fn a_part_of_the_frame_shows_its_people_where_they_are() {
+    let [l, t, r, b] = best_person("").expect("people are there").corners;
+    // Half the frame around them, so that they are seen twice as large.
+    let around = |low: f64, high: f64| ((low + high) / 2.0 - 0.25).clamp(0.0, 0.5);
+    let (x, y) = (around(l, r), around(t, b));
+    let part = best_person(&format!("roi={x},{y},0.5,0.5")).expect("still there");
+    assert!(part.corners[0] >= x && part.corners[3] <= y + 0.5 + 1e-9);
+    let far =
+        std::iter::zip(part.corners, [l, t, r, b]).any(|(one, other)| (one - other).abs() > 0.05);
+    assert!(!far, "{:?} {:?}", part.corners, [l, t, r, b]);
+    let line = format!("onnxdetect name=eye {} roi=1,1,1,1 ! fakesink", model());
+    says(&failure(&line), &["eye", "roi is `1,1,1,1`"]);
+}
+
+#[test]
+fn only_the_regions_on_a_frame_are_inferred_when_asked() {
+    let mut harness = harness(&format!(
+        "onnxdetect {} inference-region=roi-list object-class=motion",
+        model()
+    ));
+    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 64, 48);
+    let info = info.build().expect("a sound size");
+    harness.set_src_caps(info.to_caps().expect("a sound format"));
+    for kinds in [&[][..], &["motion", "motion", "other"]] {
+        let mut buffer = gst::Buffer::with_size(info.size()).expect("memory");
+        for kind in kinds {
+            let fields = buffer.get_mut().expect("one owner");
+            VideoRegionOfInterestMeta::add(fields, kind, (60, 40, 99, 99));
+        }
+        assert_eq!(harness.push(buffer), Ok(gst::FlowSuccess::Ok));
+        let buffer = harness.pull().expect("a frame");
+        let meta = gst::meta::CustomMeta::from_buffer(&buffer, "GstEvrObservationMeta");
+        assert!(meta.is_ok(), "looked at, though nothing was there");
+    }
+}
+
+#[test]
+fn a_rate_bounds_the_inferences_whatever_the_frames() {
+    let samples = frames(&format!(
+        "videotestsrc num-buffers=50 ! video/x-raw,format=I420,width=64,height=48,framerate=25/1 ! \
+         onnxdetect {} max-rate=5/1 ! appsink name=out",
+        model()
+    ));
+    let inferred = samples.iter().enumerate();
+    let inferred = inferred.filter(|(_, sample)| observed(buffer(sample)).is_some());
+    let inferred: Vec<_> = inferred.map(|(i, _)| i).collect();
+    assert_eq!(inferred, [0, 5, 10, 15, 20, 25, 30, 35, 40, 45]);
+}
+
+#[test]
+fn a_stream_that_waits_for_nobody_still_says_what_was_found() {
+    // The clip at its own pace: an inference takes less than the 100 ms of a frame or more, and
+    // either way what comes back is of a frame before.
+    let mut harness = harness(&format!("onnxdetect {} mode=latest", model()));
+    let (mut pushed, mut ages) = (0, Vec::new());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while ages.len() < 3 {
+        assert!(std::time::Instant::now() < deadline, "nothing is inferred");
+        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 64, 48);
+        let info = info.build().expect("a sound size");
+        harness.set_src_caps(info.to_caps().expect("a sound format"));
+        let mut buffer = gst::Buffer::with_size(info.size()).expect("memory");
+        let time = gst::ClockTime::from_mseconds(pushed);
+        buffer.get_mut().expect("one owner").set_pts(time);
+        assert_eq!(harness.push(buffer), Ok(gst::FlowSuccess::Ok));
+        let buffer = harness.pull().expect("no frame is held");
+        assert_eq!(buffer.pts(), Some(time));
+        if let Ok(meta) = gst::meta::CustomMeta::from_buffer(&buffer, "GstEvrObservationMeta") {
+            ages.push(meta.structure().get::<u64>("age").expect("a number"));
+        }
+        pushed += 1;
+    }
+    assert!(
+        ages.iter()
+            .all(|age| (1_000_000..=pushed * 1_000_000).contains(age))
+    );
+    let element = detector(&harness);
+    assert_eq!(element.property::<u64>("inferences"), 3);
+}
+
+#[test]
+fn a_provider_that_the_library_lacks_is_refused_and_the_one_in_use_is_told() {
+    for (provider, parts) in [
+        ("cuda", &["execution-provider is cuda", "built without"][..]),
+        ("gpu", &["execution-provider names `gpu`", "openvino"]),
+    ] {
+        let line = format!(
+            "onnxdetect name=eye {} execution-provider={provider} ! fakesink",
+            model()
+        );
+        let sentence = failure(&line);
+        says(&sentence, &["eye: "]);
+        says(&sentence, parts);
+    }
+    let mut harness = harness(&format!("onnxdetect {}", model()));
+    frame(&mut harness, gst_video::VideoFormat::I420, (64, 48));
+    let element = detector(&harness);
+    let provider: Option<String> = element.property("provider-in-use");
+    assert_eq!(provider.as_deref(), Some("cpu"));
+}
+
+#[test]
+fn two_elements_share_a_model_and_find_the_same() {
+    let line = format!(
+        "{} ! tee name=t t. ! queue ! onnxdetect {model} inference-interval=70 ! appsink name=out \
+         sync=false t. ! queue ! onnxdetect {model} inference-interval=70 ! appsink name=other \
+         sync=false",
+        clip(),
+        model = model()
+    );
+    init();
+    let pipeline = pipeline(&line);
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let [mut out, mut other] = ["out", "other"]
+        .map(|name| {
+            let sink = pipeline.by_name(name).expect("it has that name");
+            let sink = sink.downcast::<gst_app::AppSink>().expect("an appsink");
+            std::thread::spawn(move || {
+                let samples = std::iter::from_fn(|| sink.pull_sample().ok());
+                samples
+                    .filter_map(|sample| observed(buffer(&sample)))
+                    .collect::<Vec<_>>()
+            })
+        })
+        .map(|thread| thread.join().expect("it counts"));
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    assert!(out.len() == 5 && out.iter().any(|(_, objects)| !objects.is_empty()));
+    while let (Some(one), Some(other)) = (out.pop(), other.pop()) {
+        let corners = |objects: &[Object]| objects.iter().map(|o| o.corners).collect::<Vec<_>>();
+        assert_eq!(corners(&one.1), corners(&other.1));
+    }
+}
+
 fn harness(line: &str) -> gst_check::Harness {
     init();
     gst_check::Harness::new_parse(line)
+}
+
+/// The one element of a harness.
+fn detector(harness: &gst_check::Harness) -> gst::Element {
+    let bin: gst::Bin = harness.element().and_downcast().expect("it parsed a line");
+    let element = bin.children().into_iter().next();
+    element.expect("the line has an element")
 }
 
 /// A black frame.
@@ -346,7 +532,7 @@ fn a_model_of_unknown_layout_is_refused_with_its_tensors() {
         &sentence,
         &[
             "inputs: `x` f32[1,4]; outputs: `y` f32[1,4]",
-            "`scores` f32[1,N,classes]",
+            "`scores` [1,N,classes]",
         ],
     );
 }
@@ -359,7 +545,7 @@ fn video_that_does_not_suit_is_refused_with_its_format_and_the_cure() {
         model()
     ));
     let source: gst_app::AppSrc = pipeline.by_name("in").and_downcast().expect("an appsrc");
-    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, 4, 4).build();
+    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray16Le, 4, 4).build();
     let info = info.expect("a sound size");
     source.set_caps(Some(&info.to_caps().expect("a sound format")));
     pipeline.set_state(gst::State::Playing).expect("it starts");
@@ -372,7 +558,10 @@ fn video_that_does_not_suit_is_refused_with_its_format_and_the_cure() {
     let gst::MessageView::Error(error) = message.view() else {
         unreachable!("only errors are popped")
     };
-    says(error.error().message(), &["eye", "GRAY8", "videoconvert"]);
+    says(
+        error.error().message(),
+        &["eye", "GRAY16_LE", "videoconvert"],
+    );
 }
 
 /// Runs `test` again in a process of its own, since a runtime that is loaded stays loaded. Says

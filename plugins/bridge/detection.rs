@@ -61,6 +61,17 @@ pub(crate) fn attach(
     Ok(())
 }
 
+#[cfg_attr(
+    not(feature = "onnx"),
+    allow(dead_code, reason = "only detectors write")
+)]
+/// Says that the observation on this frame speaks of one that is `age` ns older.
+pub(crate) fn set_age(buffer: &mut gst::BufferRef, age: u64) {
+    if let Ok(mut meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, OBSERVATION_META) {
+        meta.mut_structure().set("age", age);
+    }
+}
+
 /// Reads the observation off a frame of `width` by `height` pixels.
 ///
 /// `None` for a frame that no detector of ours has inferred and that carries no regions either.

@@ -2,7 +2,9 @@
 //!
 //! Finds objects in raw video with a detector model that ONNX Runtime runs. What it finds rides on
 //! each inferred frame as region of interest metas and one observation meta; the picture itself is
-//! only read and never copied, and a frame that is not inferred passes as it came. ONNX Runtime is
+//! only read and never copied, and a frame that is not inferred passes as it came. With `mode=latest`
+//! no frame waits: what is found is said of the first frame after the inference, whose observation
+//! meta then has `age`, the nanoseconds by which the inferred frame is older. ONNX Runtime is
 //! opened when the element starts.
 //!
 //! The element turns off the runtime's telemetry, but official builds from 1.29 on report that a
@@ -16,11 +18,11 @@
 //! gst-launch-1.0 filesrc location=in.mp4 ! qtdemux ! h264parse ! avdec_h264 ! onnxdetect model-file=ssdlite_mobilenet_v2.onnx ! fakesink
 //! ```
 
-use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use evr_core::detection::Observation;
-use evr_core::detector::{Colour, Limits, Matrix, PixelFormat, Planes, Preprocessor};
+use evr_core::detector::Pace;
 use glib::Properties;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -28,12 +30,15 @@ use gst_base::prelude::*;
 use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess};
 use gst_base::subclass::prelude::*;
-use gst_video::prelude::*;
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo};
+use gst_video::VideoInfo;
 
-use super::runtime;
+use super::detector::{Detector, Parts};
 use super::session::{Model, Options};
-use crate::bridge::{detection, model};
+use super::settings::Settings;
+use super::video::{FORMATS, readable};
+use super::worker::{Job, Worker};
+use super::{Mode, Nms, Region, runtime};
+use crate::bridge::{detection, model, time};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -43,56 +48,29 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-const FORMATS: [VideoFormat; 3] = [VideoFormat::I420, VideoFormat::Nv12, VideoFormat::Rgb];
-
-#[derive(Debug, Clone)]
-struct Settings {
-    model_file: Option<PathBuf>,
-    label_file: Option<PathBuf>,
-    runtime_library: Option<PathBuf>,
-    confidence_threshold: f32,
-    iou_threshold: f32,
-    max_detections: u32,
-    inference_interval: u32,
-    threads: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            model_file: None,
-            label_file: None,
-            runtime_library: None,
-            confidence_threshold: 0.5,
-            iou_threshold: 0.5,
-            max_detections: 100,
-            inference_interval: 1,
-            // The decoder beside it needs the other cores, and the result cannot depend on how
-            // the work was split.
-            threads: 1,
-        }
-    }
+/// Who infers.
+#[derive(Debug)]
+enum Engine {
+    /// The streaming thread, each frame in its turn.
+    Sync(Box<Detector>),
+    /// Another thread, beside the stream.
+    Latest(Arc<Worker>),
 }
 
 /// What runs between `start` and `stop`.
 #[derive(Debug, Default)]
 struct State {
-    /// `None` also while a frame is inferred: the streaming thread then holds it.
-    detector: Option<Box<Detector>>,
-    /// Name of the model that runs.
-    model_name: Option<String>,
-}
-
-/// Everything that the streaming thread needs.
-#[derive(Debug)]
-struct Detector {
-    model: Model,
+    /// `None` also while the streaming thread infers: it then holds the detector.
+    engine: Option<Engine>,
+    /// What those behind are told of the model that runs.
+    model: Option<model::Model>,
+    /// What computes, with its options.
+    provider: Option<String>,
     /// Since caps came.
-    video: Option<(VideoInfo, Preprocessor)>,
-    /// Every how many frames one is inferred, at least 1.
-    interval: u64,
-    /// Frames since the start.
-    frames: u64,
+    video: Option<VideoInfo>,
+    pace: Option<Pace>,
+    /// Frames before this running time, in ns, are late for a sink behind.
+    late_until: Option<i64>,
     /// Inferences since the start.
     inferences: u64,
 }
@@ -101,15 +79,25 @@ struct Detector {
 #[properties(wrapper_type = super::OnnxDetect)]
 pub struct OnnxDetect {
     #[property(name = "model-file", nick = "Model file", blurb = "Path of the ONNX model that is run on each frame; needed", get, set, type = Option<PathBuf>, member = model_file, nullable, builder().mutable_ready())]
-    #[property(name = "label-file", nick = "Label file", blurb = "Path of a text file that names one class of the model a line; unset takes COCO's names for a model with 90 classes", get, set, type = Option<PathBuf>, member = label_file, nullable, builder().mutable_ready())]
+    #[property(name = "model-config", nick = "Model config", blurb = "JSON object, or path of a file with one, that overrides what is guessed of the model: its layout, how its input is filled, its labels; see the guide", get, set, type = Option<String>, member = model_config, nullable, builder().mutable_ready())]
+    #[property(name = "label-file", nick = "Label file", blurb = "Path of a text file that names one class of the model a line; unset takes the names in the model, or COCO's where their number fits", get, set, type = Option<PathBuf>, member = label_file, nullable, builder().mutable_ready())]
     #[property(name = "runtime-library", nick = "Runtime library", blurb = "Path of the ONNX Runtime library (libonnxruntime.so, 1.17 or newer); unset takes ORT_DYLIB_PATH, a library beside the plugin, or the system's, in this order", get, set, type = Option<PathBuf>, member = runtime_library, nullable, builder().mutable_ready())]
-    #[property(name = "confidence-threshold", nick = "Confidence threshold", blurb = "Least confidence, from 0 to 1, at which an object counts", get, set, type = f32, member = confidence_threshold, minimum = 0.0, maximum = 1.0, default = Settings::default().confidence_threshold, builder().mutable_playing())]
-    #[property(name = "iou-threshold", nick = "IoU threshold", blurb = "Share of their joint area, from 0 to 1, beyond which two overlapping boxes of one class are one object", get, set, type = f32, member = iou_threshold, minimum = 0.0, maximum = 1.0, default = Settings::default().iou_threshold, builder().mutable_playing())]
-    #[property(name = "max-detections", nick = "Maximum detections", blurb = "Number of objects that a frame reports at most; the most confident ones are kept", get, set, type = u32, member = max_detections, minimum = 1, maximum = 1000, default = Settings::default().max_detections, builder().mutable_playing())]
-    #[property(name = "inference-interval", nick = "Inference interval", blurb = "Every how many frames one is inferred, counted from the first; the others pass unseen", get, set, type = u32, member = inference_interval, minimum = 1, default = Settings::default().inference_interval, builder().mutable_ready())]
+    #[property(name = "execution-provider", nick = "Execution provider", blurb = "Part of ONNX Runtime that computes: cpu, cuda, tensorrt, openvino or xnnpack, and behind commas its options as name=value; one that the library lacks is an error", get, set, type = String, member = execution_provider, default = Some(Settings::default().execution_provider.as_str()), builder().mutable_ready())]
     #[property(name = "threads", nick = "Threads", blurb = "Number of threads that compute one inference; 0 lets the runtime take every core", get, set, type = u32, member = threads, maximum = 256, default = Settings::default().threads, builder().mutable_ready())]
+    #[property(name = "confidence-threshold", nick = "Confidence threshold", blurb = "Least confidence, from 0 to 1, at which an object counts", get, set, type = f32, member = confidence_threshold, minimum = 0.0, maximum = 1.0, default = Settings::default().confidence_threshold, builder().mutable_playing())]
+    #[property(name = "iou-threshold", nick = "IoU threshold", blurb = "Share of their joint area, from 0 to 1, beyond which two overlapping boxes are one object", get, set, type = f32, member = iou_threshold, minimum = 0.0, maximum = 1.0, default = Settings::default().iou_threshold, builder().mutable_playing())]
+    #[property(name = "nms", nick = "Non-maximum suppression", blurb = "Which overlapping boxes are one object: those of one class, any, or none; by default as the model's family wants it", get, set, type = Nms, member = nms, default, builder().mutable_playing())]
+    #[property(name = "max-detections", nick = "Maximum detections", blurb = "Number of objects that a frame reports at most; the most confident ones are kept", get, set, type = u32, member = max_detections, minimum = 1, maximum = 1000, default = Settings::default().max_detections, builder().mutable_playing())]
+    #[property(name = "mode", nick = "Mode", blurb = "Whether frames wait for their inference (sync), or pass while the newest is inferred beside the stream (latest)", get, set, type = Mode, member = mode, default, builder().mutable_ready())]
+    #[property(name = "inference-interval", nick = "Inference interval", blurb = "Every how many frames one is inferred, counted from the first; the others pass unseen", get, set, type = u32, member = inference_interval, minimum = 1, default = Settings::default().inference_interval, builder().mutable_ready())]
+    #[property(name = "max-rate", nick = "Maximum rate", blurb = "Number of inferences a second of media at most; 0/1 sets no bound", get, set, type = gst::Fraction, member = max_rate, builder().minimum(gst::Fraction::new(0, 1)).maximum(gst::Fraction::new(1000, 1)).default_value(Settings::default().max_rate).mutable_ready())]
+    #[property(name = "inference-region", nick = "Inference region", blurb = "Whether the frame is inferred as a whole, or each region of interest on it by itself", get, set, type = Region, member = inference_region, default, builder().mutable_ready())]
+    #[property(name = "object-class", nick = "Object class", blurb = "Type of the regions that inference-region=roi-list infers; unset takes them all", get, set, type = Option<String>, member = object_class, nullable, builder().mutable_ready())]
+    #[property(name = "roi", nick = "Region of interest", blurb = "Part of each frame that is inferred, as left,top,width,height in fractions of it; unset takes all", get, set, type = Option<String>, member = roi, nullable, builder().mutable_ready())]
     settings: Mutex<Settings>,
-    #[property(name = "model-name", nick = "Model name", blurb = "Name of the model that is running: its file without folder and extension", get = |this: &Self| this.state().model_name.clone(), type = Option<String>)]
+    #[property(name = "model-name", nick = "Model name", blurb = "Name of the model that is running: its file without folder and extension", get = |this: &Self| this.state().model.as_ref().map(|model| model.name.clone()), type = Option<String>)]
+    #[property(name = "provider-in-use", nick = "Provider in use", blurb = "Execution provider that computes, with its options; unset while nothing runs", get = |this: &Self| this.state().provider.clone(), type = Option<String>)]
+    #[property(name = "inferences", nick = "Inferences", blurb = "Number of frames inferred since the start", get = |this: &Self| this.state().inferences, type = u64)]
     state: Mutex<State>,
 }
 
@@ -124,22 +112,57 @@ impl OnnxDetect {
         self.state.lock().expect("nothing panics under this lock")
     }
 
-    fn open(&self) -> Result<Detector, gst::ErrorMessage> {
+    fn open(&self) -> Result<State, gst::ErrorMessage> {
         let settings = self.settings().clone();
         let name = self.obj().name();
+        let wrong = |err: String| gst::error_msg!(gst::ResourceError::Settings, ("{name}: {err}"));
         let Some(model_file) = settings.model_file.as_deref() else {
-            return Err(gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("{name}: model-file is not set: name an ONNX model")
-            ));
+            return Err(wrong("model-file is not set: name an ONNX model".into()));
         };
+        let roi = settings.roi().map_err(|err| wrong(err.to_string()))?;
+        let options = Options {
+            model_file,
+            model_config: settings.model_config.as_deref(),
+            label_file: settings.label_file.as_deref(),
+            provider: &settings.execution_provider,
+            threads: settings.threads,
+        };
+        let runtime = self.runtime(settings.runtime_library.as_deref())?;
+        let model = Model::open(&runtime.environment, &options)
+            .map_err(|err| gst::error_msg!(gst::ResourceError::OpenRead, ("{name}: {err}")))?;
+        let told = model::Model {
+            name: model.name().to_owned(),
+            labels: model.labels().names().map(String::from).collect(),
+        };
+        let provider = model.provider().to_string();
+        let parts = match settings.inference_region {
+            Region::FullFrame => Parts::One(roi),
+            Region::RoiList => Parts::Regions(settings.object_class.clone()),
+        };
+        let detector = Detector::new(model, parts);
+        let engine = match settings.mode {
+            Mode::Sync => Engine::Sync(Box::new(detector)),
+            Mode::Latest => Engine::Latest(Arc::new(Worker::start(detector).map_err(|err| {
+                wrong(format!(
+                    "no thread for mode=latest ({err}): choose mode=sync"
+                ))
+            })?)),
+        };
+        Ok(State {
+            engine: Some(engine),
+            model: Some(told),
+            provider: Some(provider),
+            pace: Some(Pace::new(settings.inference_interval, settings.rate())),
+            ..State::default()
+        })
+    }
+
+    fn runtime(&self, asked: Option<&Path>) -> Result<runtime::Runtime, gst::ErrorMessage> {
         let plugin = self.obj().factory().and_then(|factory| factory.plugin());
         let plugin_file = plugin.and_then(|plugin| plugin.filename());
-        let runtime = runtime::open(
-            settings.runtime_library.as_deref(),
-            plugin_file.as_deref().map(std::path::Path::new),
-        )
-        .map_err(|err| gst::error_msg!(gst::LibraryError::Init, ("{name}: {err}")))?;
+        let name = self.obj().name();
+        let runtime = runtime::open(asked, plugin_file.as_deref().map(Path::new))
+            .map_err(|err| gst::error_msg!(gst::LibraryError::Init, ("{name}: {err}")))?;
         gst::info!(CAT, imp = self, "runs {}", runtime.library.display());
         if runtime::may_report() {
             gst::warning!(
@@ -149,132 +172,128 @@ impl OnnxDetect {
                  ORT_DISABLE_TELEMETRY=1 in the environment to prevent that"
             );
         }
-        let options = Options {
-            model_file,
-            label_file: settings.label_file.as_deref(),
-            threads: settings.threads,
-        };
-        let model = Model::open(&runtime.environment, &options)
-            .map_err(|err| gst::error_msg!(gst::ResourceError::OpenRead, ("{name}: {err}")))?;
-        Ok(Detector {
-            model,
-            video: None,
-            interval: u64::from(settings.inference_interval.max(1)),
-            frames: 0,
-            inferences: 0,
-        })
-    }
-
-    fn limits(&self) -> Limits {
-        let settings = self.settings();
-        Limits {
-            confidence: settings.confidence_threshold,
-            iou: settings.iou_threshold,
-            max_detections: settings.max_detections as usize,
-        }
+        Ok(runtime)
     }
 
     /// Tells those behind what the model can find.
     fn push_model(&self) {
-        let Some(event) = self.state().detector.as_ref().map(|detector| {
-            let model = model::Model {
-                name: detector.model.name().to_owned(),
-                labels: detector.model.labels().names().map(String::from).collect(),
-            };
-            model.to_event()
-        }) else {
+        let Some(event) = self.state().model.as_ref().map(model::Model::to_event) else {
             return;
         };
         // A flushing or unlinked pad keeps the event and sends it before the next buffer.
         self.obj().src_pad().push_event(event);
     }
-}
 
-impl Detector {
-    fn set_caps(&mut self, caps: &gst::CapsRef) -> Result<(), String> {
-        let info = readable(caps)?;
-        let format = match info.format() {
-            VideoFormat::Nv12 => PixelFormat::Nv12,
-            VideoFormat::Rgb => PixelFormat::Rgb,
-            _ => PixelFormat::I420,
+    /// Infers the frame here and now, if it is its turn.
+    fn sync(
+        &self,
+        buffer: &mut gst::BufferRef,
+        mut detector: Box<Detector>,
+        turn: bool,
+        info: &VideoInfo,
+    ) -> Result<(), String> {
+        let limits = self.settings().limits();
+        let result = turn.then(|| detector.frame(buffer, info, &limits));
+        self.state().engine = Some(Engine::Sync(detector));
+        match result {
+            Some(observation) => self.attach(buffer, &observation?, info),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes what the other thread has found, and gives it the frame if it is idle.
+    fn latest(
+        &self,
+        buffer: &mut gst::BufferRef,
+        worker: &Worker,
+        turn: impl FnOnce() -> bool,
+        info: &VideoInfo,
+        time: Option<i64>,
+    ) -> Result<(), String> {
+        let done = worker.collect();
+        if worker.is_free() && turn() {
+            let mut shared = gst::Buffer::new();
+            let target = shared.get_mut().expect("a new buffer has one owner");
+            buffer
+                .copy_into(target, gst::BUFFER_COPY_ALL, ..)
+                .map_err(|_| "a frame cannot be shared: send system memory".to_string())?;
+            worker.give(Job {
+                buffer: shared,
+                info: info.clone(),
+                limits: self.settings().limits(),
+                time,
+            });
+        }
+        let Some(done) = done else {
+            return Ok(());
         };
-        let size = (info.width() as usize, info.height() as usize);
-        let preprocessor = Preprocessor::new(format, size, colour(&info), self.model.input())
-            .map_err(|err| err.to_string())?;
-        self.video = Some((info, preprocessor));
+        self.attach(buffer, &done.result?, info)?;
+        let age = time
+            .zip(done.time)
+            .map_or(0, |(now, then)| now.saturating_sub(then));
+        detection::set_age(buffer, u64::try_from(age).unwrap_or(0));
         Ok(())
     }
 
-    /// Puts an observation onto the frame, if it is its turn.
-    fn frame(&mut self, buffer: &mut gst::BufferRef, limits: &Limits) -> Result<(), String> {
-        let turn = self.frames.is_multiple_of(self.interval);
-        self.frames += 1;
-        if !turn {
-            return Ok(());
-        }
-        let Some((info, preprocessor)) = &mut self.video else {
-            return Err("a frame came before its caps: send caps first".into());
-        };
-        {
-            let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info)
-                .map_err(|_| "a frame's memory cannot be read: send system memory".to_string())?;
-            preprocessor
-                .run(&planes(&frame), self.model.tensor())
-                .map_err(|err| err.to_string())?;
-        }
-        let detections = self.model.infer(limits).map_err(|err| err.to_string())?;
-        let observation = Observation {
-            seq: self.inferences,
-            model: self.model.name().to_owned(),
-            detections,
-        };
-        self.inferences += 1;
-        detection::attach(buffer, &observation, (info.width(), info.height()))
+    fn attach(
+        &self,
+        buffer: &mut gst::BufferRef,
+        observation: &Observation,
+        info: &VideoInfo,
+    ) -> Result<(), String> {
+        self.state().inferences += 1;
+        detection::attach(buffer, observation, (info.width(), info.height()))
             .map_err(|err| err.to_string())
     }
-}
 
-/// The planes of a frame; one whose rows run backwards comes out empty and is refused as too short.
-fn planes<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Planes<'a> {
-    let mut planes = Planes {
-        data: [&[]; 3],
-        stride: [0; 3],
-    };
-    for (plane, &stride) in frame.plane_stride().iter().enumerate().take(3) {
-        if let (Ok(data), Ok(stride)) = (frame.plane_data(plane as u32), usize::try_from(stride)) {
-            (planes.data[plane], planes.stride[plane]) = (data, stride);
+    fn frame(&self, buffer: &mut gst::BufferRef) -> Result<(), String> {
+        let segment = self.obj().segment();
+        let time = time::running_time(&segment, buffer.pts());
+        let mut state = self.state();
+        let Some(info) = state.video.clone() else {
+            return Err("a frame came before its caps: send caps first".into());
+        };
+        let late = state
+            .late_until
+            .zip(time)
+            .is_some_and(|(until, time)| time < until);
+        match state.engine.take() {
+            Some(Engine::Sync(detector)) => {
+                let turn = !late && state.turn(time);
+                drop(state);
+                self.sync(buffer, detector, turn, &info)
+            }
+            Some(Engine::Latest(worker)) => {
+                state.engine = Some(Engine::Latest(Arc::clone(&worker)));
+                drop(state);
+                self.latest(buffer, &worker, || self.state().turn(time), &info, time)
+            }
+            None => Ok(()),
         }
     }
-    planes
-}
 
-/// The video in these caps, if it can be inferred; the reason otherwise.
-fn readable(caps: &gst::CapsRef) -> Result<VideoInfo, String> {
-    let info = VideoInfo::from_caps(caps).map_err(|_| format!("cannot read {caps}: send video"))?;
-    if !FORMATS.contains(&info.format()) {
-        return Err(format!(
-            "cannot read video of format {}: put videoconvert before it, or have the source send \
-             I420, NV12 or RGB",
-            info.format()
-        ));
+    /// Forgets what belongs to the time before a flush.
+    fn flush(&self) {
+        let worker = {
+            let mut state = self.state();
+            state.late_until = None;
+            if let Some(pace) = &mut state.pace {
+                pace.flush();
+            }
+            match &state.engine {
+                Some(Engine::Latest(worker)) => Some(Arc::clone(worker)),
+                _ => None,
+            }
+        };
+        if let Some(worker) = worker {
+            worker.flush();
+        }
     }
-    Ok(info)
 }
 
-fn colour(info: &VideoInfo) -> Colour {
-    let colorimetry = info.colorimetry();
-    Colour {
-        matrix: match colorimetry.matrix() {
-            VideoColorMatrix::Bt709 => Matrix::Bt709,
-            VideoColorMatrix::Bt2020 => Matrix::Bt2020,
-            // FCC and SMPTE 240M differ from it by less than a detector sees.
-            _ => Matrix::Bt601,
-        },
-        full_range: match colorimetry.range() {
-            VideoColorRange::Range0_255 => true,
-            VideoColorRange::Range16_235 => false,
-            _ => info.format() == VideoFormat::Rgb,
-        },
+impl State {
+    fn turn(&mut self, time: Option<i64>) -> bool {
+        self.pace.as_mut().is_some_and(|pace| pace.turn(time))
     }
 }
 
@@ -328,16 +347,15 @@ impl BaseTransformImpl for OnnxDetect {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let detector = self.open()?;
-        let mut state = self.state();
-        state.model_name = Some(detector.model.name().to_owned());
-        state.detector = Some(Box::new(detector));
+        let opened = self.open()?;
+        *self.state() = opened;
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        // Dropped, and so the session released, after the lock.
-        let _state = std::mem::take(&mut *self.state());
+        // Dropped, and so the session released and the thread ended, after the lock.
+        let stopped = std::mem::take(&mut *self.state());
+        drop(stopped);
         Ok(())
     }
 
@@ -350,12 +368,24 @@ impl BaseTransformImpl for OnnxDetect {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let Some(mut detector) = self.state().detector.take() else {
-            return Err(gst::loggable_error!(CAT, "caps came before the start"));
+        let info = readable(incaps).map_err(|reason| gst::loggable_error!(CAT, "{reason}"))?;
+        self.state().video = Some(info);
+        Ok(())
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        let gst::EventView::Qos(qos) = event.view() else {
+            return self.parent_src_event(event);
         };
-        let result = detector.set_caps(incaps);
-        self.state().detector = Some(detector);
-        result.map_err(|reason| gst::loggable_error!(CAT, "{reason}"))
+        // The parent class would drop late frames; here they pass, but are not inferred.
+        if !self.obj().property::<bool>("qos") {
+            return self.parent_src_event(event);
+        }
+        let (_, _, jitter, time) = qos.get();
+        // What is behind by this much now will be behind by as much then.
+        let until = time.and_then(|time| i64::try_from(time.nseconds()).ok());
+        self.state().late_until = until.map(|time| time.saturating_add(jitter.max(0)));
+        self.obj().sink_pad().push_event(event)
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
@@ -366,6 +396,10 @@ impl BaseTransformImpl for OnnxDetect {
                     gst::element_imp_error!(self, gst::StreamError::Format, ("{name}: {reason}"));
                     return false;
                 }
+                self.parent_sink_event(event)
+            }
+            gst::EventView::FlushStop(_) => {
+                self.flush();
                 self.parent_sink_event(event)
             }
             gst::EventView::Segment(_) => {
@@ -412,14 +446,7 @@ impl BaseTransformImpl for OnnxDetect {
         &self,
         buffer: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let limits = self.limits();
-        // Taken out while it works: a property read or a query must not wait for an inference.
-        let Some(mut detector) = self.state().detector.take() else {
-            return Err(gst::FlowError::Flushing);
-        };
-        let result = detector.frame(buffer, &limits);
-        self.state().detector = Some(detector);
-        match result {
+        match self.frame(buffer) {
             Ok(()) => Ok(gst::FlowSuccess::Ok),
             Err(reason) => {
                 let name = self.obj().name();

@@ -4,31 +4,39 @@ use std::path::Path;
 
 use evr_core::detection::Detection;
 use evr_core::detector::{
-    DecodeError, Decoder, Element, Input, Labels, LabelsError, Limits, ModelInfo, Spec, TensorInfo,
+    Candidate, ConfigError, DecodeError, Decoder, Element, FrameError, Input, Labels, LabelsError,
+    Limits, Mapping, ModelConfig, ModelInfo, Planes, Preprocessor, Rect, Spec, TensorInfo,
     UnknownLayout,
 };
 use ort::environment::Environment;
-use ort::session::builder::GraphOptimizationLevel;
-use ort::session::{Session, SessionInputValue};
+use ort::session::{Session, SessionInputValue, SessionInputs, SessionOutputs};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
+
+use super::pool::{Key, PoolError, Seat};
+use super::provider::{Provider, ProviderError};
+use super::tensor::{ImageTensor, Numbers};
 
 /// Why a model cannot be used. Each sentence is preceded by the element's name.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ModelError {
-    #[error("model-file is {0}, which cannot be read ({1}): name an ONNX model")]
-    File(String, std::io::Error),
-    #[error("model-file is {0}, which ONNX Runtime does not load ({1}): name an ONNX model")]
-    Load(String, ort::Error),
+    #[error(transparent)]
+    Session(#[from] PoolError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     #[error("model-file is {0}: {1}")]
     Layout(String, UnknownLayout),
+    #[error("model-config is {0}, which cannot be read ({1}): name a JSON file or give the JSON")]
+    ConfigFile(String, std::io::Error),
+    #[error("model-config is no sound config: {0}")]
+    Config(#[from] ConfigError),
     #[error("label-file is {0}, which cannot be read ({1}): name a text file with a label a line")]
     LabelFile(String, std::io::Error),
     #[error("cannot name what the model finds: {0}")]
     Labels(#[from] LabelsError),
+    #[error("model-file is {0}, whose input cannot be made ({1}): export it again")]
+    Input(String, ort::Error),
     #[error("model-file is {0}, which loads but does not run: {1}")]
     WarmUp(String, InferError),
-    #[error("ONNX Runtime does not take the setting threads={0} ({1}): set it to 0 or 1")]
-    Threads(u32, ort::Error),
 }
 
 /// Why one frame could not be inferred.
@@ -38,13 +46,18 @@ pub(super) enum InferError {
     Run(#[from] ort::Error),
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
 }
 
 /// What a model is opened with.
 #[derive(Debug)]
 pub(super) struct Options<'a> {
     pub(super) model_file: &'a Path,
+    /// A file, or JSON.
+    pub(super) model_config: Option<&'a str>,
     pub(super) label_file: Option<&'a Path>,
+    pub(super) provider: &'a str,
     /// 0 leaves the number to the runtime.
     pub(super) threads: u32,
 }
@@ -53,11 +66,17 @@ pub(super) struct Options<'a> {
 #[derive(Debug)]
 pub(super) struct Model {
     name: String,
+    provider: Provider,
     labels: Labels,
     spec: Spec,
-    session: Session,
-    tensor: Tensor<f32>,
+    seat: Seat,
+    image: ImageTensor,
+    /// The input's width and height, for a model that asks.
+    size: Tensor<i64>,
+    numbers: Numbers,
     decoder: Decoder,
+    /// Of all parts of a frame.
+    found: Vec<Candidate>,
 }
 
 impl Model {
@@ -68,42 +87,41 @@ impl Model {
         options: &Options<'_>,
     ) -> Result<Self, ModelError> {
         let file = options.model_file.display().to_string();
-        // The runtime's own words for a missing file or a folder do not say what is wrong.
-        std::fs::File::open(options.model_file)
-            .and_then(|file| file.metadata())
-            .and_then(|metadata| match metadata.is_file() {
-                true => Ok(()),
-                false => Err(std::io::ErrorKind::IsADirectory.into()),
-            })
-            .map_err(|err| ModelError::File(file.clone(), err))?;
-        let session = session(environment, options, &file)?;
-        let info = ModelInfo {
-            inputs: session.inputs().iter().map(describe).collect(),
-            outputs: session.outputs().iter().map(describe).collect(),
-        };
-        let spec = Spec::recognise(&info).map_err(|err| ModelError::Layout(file.clone(), err))?;
-        let labels = labels(options.label_file, spec.layout.classes())?;
-        let Input { width, height, .. } = spec.input;
-        let tensor = Tensor::from_array(([1, 3, height, width], vec![0.0; 3 * height * width]))
-            .map_err(|err| ModelError::Load(file.clone(), err))?;
+        let provider = Provider::parse(options.provider)?;
+        let config = config(options.model_config)?;
+        let key = Key::new(options.model_file, options.threads, provider.clone())?;
+        let seat = Seat::take(environment, key)?;
+        let info = seat.with(|session| describe(session));
+        let spec =
+            Spec::recognise(&info, &config).map_err(|err| ModelError::Layout(file.clone(), err))?;
+        let labels = labels(options.label_file, &spec)?;
+        let refuse = |err| ModelError::Input(file.clone(), err);
+        let size = [spec.input.width, spec.input.height].map(|side| side as i64);
         let mut model = Self {
             name: options
                 .model_file
                 .file_stem()
                 .map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned()),
+            provider,
             labels,
+            image: ImageTensor::new(&spec.input).map_err(refuse)?,
+            size: Tensor::from_array(([1, 2], size.to_vec())).map_err(refuse)?,
             spec,
-            session,
-            tensor,
+            seat,
+            numbers: Numbers::default(),
             decoder: Decoder::default(),
+            found: Vec::new(),
         };
         let limits = Limits {
             confidence: 1.0,
             iou: 1.0,
             max_detections: 1,
+            suppression: None,
         };
+        let whole = Rect::whole(model.input().width, model.input().height);
+        let mapping = Mapping::new(whole, whole, (whole.width, whole.height));
         model
-            .infer(&limits)
+            .infer(mapping, &limits)
             .map_err(|err| ModelError::WarmUp(file, err))?;
         Ok(model)
     }
@@ -113,72 +131,130 @@ impl Model {
         &self.name
     }
 
+    /// What computes.
+    pub(super) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
     /// Every label that the model can say.
     pub(super) fn labels(&self) -> &Labels {
         &self.labels
     }
 
-    /// How `tensor` is to be filled.
+    /// How its input is filled.
     pub(super) fn input(&self) -> &Input {
         &self.spec.input
     }
 
-    /// The model's input, `[3,height,width]`.
-    pub(super) fn tensor(&mut self) -> &mut [f32] {
-        self.tensor.extract_tensor_mut().1
+    /// Infers these parts of a frame; the detections come best first.
+    pub(super) fn frame(
+        &mut self,
+        preprocessor: &mut Preprocessor,
+        planes: &Planes<'_>,
+        parts: &[Rect],
+        limits: &Limits,
+    ) -> Result<Vec<Detection>, InferError> {
+        self.found.clear();
+        for part in parts {
+            preprocessor.aim(*part);
+            preprocessor.run(planes, self.image.elements())?;
+            self.infer(preprocessor.mapping(), limits)?;
+        }
+        if parts.len() > 1 {
+            Decoder::merge(&mut self.found, &self.spec.layout, limits);
+        }
+        let named = self.found.iter();
+        Ok(named
+            .filter_map(|candidate| self.labels.detection(candidate))
+            .collect())
     }
 
-    /// Infers what stands in the tensor; the detections come best first.
-    pub(super) fn infer(&mut self, limits: &Limits) -> Result<Vec<Detection>, InferError> {
-        let inputs: [SessionInputValue<'_>; 1] = [(&self.tensor).into()];
-        let outputs = self.session.run(inputs)?;
-        let output = |i: usize| -> Option<&[f32]> {
-            let (_, elements) = outputs[i].try_extract_tensor().ok()?;
-            Some(elements)
-        };
-        let candidates = self.decoder.decode(&self.spec.layout, output, limits)?;
-        let named = candidates
-            .iter()
-            .filter_map(|candidate| self.labels.detection(candidate));
-        Ok(named.collect())
+    /// Infers what stands in the tensor and adds what is found.
+    fn infer(&mut self, mapping: Mapping, limits: &Limits) -> Result<(), InferError> {
+        let Self {
+            spec,
+            seat,
+            image,
+            size,
+            numbers,
+            decoder,
+            found,
+            ..
+        } = self;
+        seat.with(|session| {
+            let outputs = run(session, &spec.input, image, size)?;
+            numbers.read(&outputs);
+            let output = |i| numbers.output(&outputs, i);
+            let candidates = decoder.decode(&spec.layout, &spec.input, mapping, output, limits)?;
+            found.append(candidates);
+            Ok(())
+        })
     }
 }
 
-fn session(
-    environment: &Environment,
-    options: &Options<'_>,
-    file: &str,
-) -> Result<Session, ModelError> {
-    let threads = options.threads;
-    let load = |err: ort::Error| ModelError::Load(file.to_owned(), err);
-    let refuse = |err: ort::Error| ModelError::Threads(threads, err);
-    Session::builder(environment)
-        .map_err(load)?
-        .with_optimization_level(GraphOptimizationLevel::All)
-        .map_err(|err| load(err.into()))?
-        .with_intra_threads(threads as usize)
-        .map_err(|err| refuse(err.into()))?
-        // A thread that spins for work takes the core that the decoder needs.
-        .with_intra_op_spinning(false)
-        .map_err(|err| refuse(err.into()))?
-        .commit_from_file(options.model_file)
-        .map_err(load)
+fn run<'s>(
+    session: &'s mut Session,
+    input: &Input,
+    image: &ImageTensor,
+    size: &Tensor<i64>,
+) -> Result<SessionOutputs<'s>, ort::Error> {
+    let image: SessionInputValue<'_> = image.value();
+    match input.size_input {
+        None => session.run([image]),
+        Some(place) if place < input.index => session.run([size.into(), image]),
+        Some(_) => {
+            let inputs: SessionInputs<'_, '_, 2> = [image, size.into()].into();
+            session.run(inputs)
+        }
+    }
 }
 
-fn labels(file: Option<&Path>, classes: usize) -> Result<Labels, ModelError> {
-    let Some(file) = file else {
-        return Ok(Labels::built_in(classes)?);
+/// The config in a property that is a file's name or JSON itself.
+fn config(text: Option<&str>) -> Result<ModelConfig, ModelError> {
+    let Some(text) = text else {
+        return Ok(ModelConfig::default());
     };
-    let text = std::fs::read_to_string(file)
-        .map_err(|err| ModelError::LabelFile(file.display().to_string(), err))?;
-    Ok(Labels::parse(&text, classes)?)
+    if text.trim_start().starts_with('{') {
+        return Ok(ModelConfig::parse(text)?);
+    }
+    let json = std::fs::read_to_string(text)
+        .map_err(|err| ModelError::ConfigFile(text.to_owned(), err))?;
+    Ok(ModelConfig::parse(&json)?)
 }
 
-fn describe(tensor: &Outlet) -> TensorInfo {
+fn labels(file: Option<&Path>, spec: &Spec) -> Result<Labels, ModelError> {
+    match (file, &spec.names) {
+        (Some(file), _) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|err| ModelError::LabelFile(file.display().to_string(), err))?;
+            Ok(Labels::parse(&text, &spec.layout)?)
+        }
+        (None, Some(names)) => Ok(Labels::named(names.clone(), &spec.layout)?),
+        (None, None) => Ok(Labels::built_in(&spec.layout)?),
+    }
+}
+
+fn describe(session: &Session) -> ModelInfo {
+    const READ: [&str; 3] = ["names", "imgsz", "task"];
+    // A model without metadata is no worse for it.
+    let metadata = session.metadata().ok();
+    let value = |key: &str| Some((key.to_owned(), metadata.as_ref()?.custom(key)?));
+    ModelInfo {
+        inputs: session.inputs().iter().map(tensor).collect(),
+        outputs: session.outputs().iter().map(tensor).collect(),
+        metadata: READ.into_iter().filter_map(value).collect(),
+    }
+}
+
+fn tensor(tensor: &Outlet) -> TensorInfo {
     let (element, shape) = match tensor.dtype() {
         ValueType::Tensor { ty, shape, .. } => {
             let element = match ty {
                 TensorElementType::Float32 => Element::F32,
+                TensorElementType::Float16 => Element::F16,
+                TensorElementType::Uint8 => Element::U8,
+                TensorElementType::Int32 => Element::I32,
+                TensorElementType::Int64 => Element::I64,
                 other => Element::Other(other.to_string()),
             };
             (element, shape.to_vec())

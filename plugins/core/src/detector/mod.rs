@@ -13,6 +13,7 @@ mod layout;
 mod metadata;
 mod model;
 mod nms;
+mod pace;
 mod preprocess;
 mod recognise;
 
@@ -22,5 +23,6 @@ pub use input::{Colours, Input, Mapping, Rect, Resize, Sample};
 pub use labels::{Labels, LabelsError};
 pub use layout::{Activation, Coding, Layout, LayoutName, Reader, Suppression, Unit};
 pub use model::{Element, ModelInfo, TensorInfo};
+pub use pace::Pace;
 pub use preprocess::{Colour, FrameError, Matrix, PixelFormat, Planes, Preprocessor, TensorMut};
 pub use recognise::{Spec, UnknownLayout};

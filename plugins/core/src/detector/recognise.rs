@@ -37,7 +37,8 @@ pub enum UnknownLayout {
     /// The image input is not there or not one that is understood.
     #[error(
         "the model's inputs are not understood ({0}): they must be one image [1,3,height,width] \
-         or [1,height,width,3] of f32, f16 or u8, and at most `orig_target_sizes` i64[1,2] beside"
+         or [1,height,width,3] of f32, f16 or u8, and at most `orig_target_sizes` i64[1,2] beside; \
+         known layouts: {SUPPORTED}"
     )]
     Inputs(ModelInfo),
 }
@@ -324,7 +325,7 @@ impl Tensors<'_> {
 
     fn end_to_end(&self) -> Option<Layout> {
         let (output, _, width) = self.single()?;
-        (width == 6).then(|| Layout {
+        (width == 6).then_some(Layout {
             name: LayoutName::EndToEnd,
             reader: Reader::EndToEnd { output },
             classes: self.config.classes,
@@ -343,10 +344,7 @@ impl Tensors<'_> {
         let width = size(width)?;
         let strides = strides_of(boxes, self.size);
         let on_grid = boxes == cells(&strides, self.size) as i64;
-        let classes = match self.classes {
-            Some(classes) => classes,
-            None => 80,
-        };
+        let classes = self.classes.unwrap_or(80);
         let bins = width.checked_sub(classes)? / 4;
         let whole = bins >= 2 && classes + 4 * bins == width;
         // A YOLOX of many classes looks alike; bins are few, and grids of four levels NanoDet's.
