@@ -35,6 +35,8 @@ pub(super) struct Beginning {
     pub(super) container: Container,
     pub(super) fragment: gst::ClockTime,
     pub(super) thumbnail: bool,
+    /// What stands before the moment that was asked for is not to be shown.
+    pub(super) exact_start: bool,
 }
 
 /// A clip that ends.
@@ -232,6 +234,7 @@ impl Clip {
             source: file.subject.source,
             wall: file.identity.wall,
             start: file.subject.start,
+            lead_in: 0,
             end: self.track.end(),
             frames: self.track.frames(),
             holes: self.track.holes().to_vec(),
@@ -312,6 +315,7 @@ impl Clip {
             stem: name::part(&stem, identity.part),
             container: config.container,
             fragment: config.fragment,
+            exact_start: config.exact_start,
             thumbnail: config.thumbnail && lead == Kind::Video,
         };
         let file = File {

@@ -6,12 +6,14 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use evr_core::recording::container::Container;
 use evr_core::recording::sidecar::{self, ClipFile, Facts, Sidecar, State};
 use evr_core::time::{MILLISECOND, Nanos};
 use gst::prelude::*;
 
 use super::clip::{Beginning, Ending};
 use super::files::Files;
+use super::lead_in;
 use super::report::{Report, Subject};
 use super::thumbnail::{self, Picture};
 use super::writer::Event;
@@ -108,7 +110,7 @@ fn record(
         files: None,
     })?;
     let written = write(beginning, &files, listener);
-    let ending = match written {
+    let mut ending = match written {
         Ok(ending) => ending,
         Err(reason) => {
             files.abandon();
@@ -116,12 +118,34 @@ fn record(
             return Err(Failure { reason, files });
         }
     };
+    if beginning.exact_start && beginning.container == Container::Mp4 {
+        hide_lead_in(beginning, &files, &mut ending.facts, listener);
+    }
     permits
         .with(|| publish(beginning, &files, &ending, listener))
         .map_err(|reason| Failure {
             reason,
             files: Some(files),
         })
+}
+
+/// What is not hidden is shown: nothing is lost.
+fn hide_lead_in(beginning: &Beginning, files: &Files, facts: &mut Facts, listener: &impl Listener) {
+    // Something must be left to be shown.
+    let lead_in = facts.asked.min(facts.end - MILLISECOND) - facts.start;
+    if lead_in < MILLISECOND {
+        return;
+    }
+    match lead_in::hide(&files.clip_part(), lead_in) {
+        Ok(()) => {
+            facts.lead_in = lead_in;
+            facts.start += lead_in;
+        }
+        Err(why) => listener.warn(&format!(
+            "recording {} shows its lead-in, as it cannot be hidden: {why}",
+            beginning.subject.id
+        )),
+    }
 }
 
 /// Lets the private pipeline write the clip's `.part` until it is whole.

@@ -48,6 +48,7 @@ struct Settings {
     epoch: i64,
     fragment_duration: gst::ClockTime,
     thumbnail: bool,
+    exact_start: bool,
     journal: bool,
     journal_max_bytes: u64,
     max_total_bytes: u64,
@@ -65,6 +66,7 @@ impl Default for Settings {
             epoch: -1,
             fragment_duration: gst::ClockTime::SECOND,
             thumbnail: true,
+            exact_start: false,
             journal: true,
             journal_max_bytes: 16 << 20,
             max_total_bytes: 0,
@@ -120,6 +122,7 @@ pub struct EventSink {
     #[property(name = "epoch", get, set, type = i64, member = epoch, nick = "Epoch", blurb = "UTC of running time 0 in nanoseconds since 1970-01-01, for buffers without reference timestamps; -1 takes this machine's clock where the media is live and 1970-01-01 where it is not", minimum = -1, default = Settings::default().epoch, mutable_ready)]
     #[property(name = "fragment-duration", get, set, type = gst::ClockTime, member = fragment_duration, nick = "Fragment duration", blurb = "Nanoseconds of media after which what was written survives a crash", minimum = 100_000_000, default = *Settings::default().fragment_duration, mutable_ready)]
     #[property(name = "thumbnail", get, set, type = bool, member = thumbnail, nick = "Thumbnail", blurb = "Whether a JPEG of the first signal's frame is put beside each clip, with boxes around what the signal says was seen", default = Settings::default().thumbnail, mutable_ready)]
+    #[property(name = "exact-start", get, set, type = bool, member = exact_start, nick = "Exact start", blurb = "Whether players begin at the moment that was asked for: the frames from the sync point up to it stay in the file and an edit list hides them; MP4 only", default = Settings::default().exact_start, mutable_ready)]
     #[property(name = "journal", get, set, type = bool, member = journal, nick = "Journal", blurb = "Whether each recording that starts, stops, is available, fails or is recovered is told in a line of events.jsonl too, a CloudEvent in JSON, in the directory of all recordings", default = Settings::default().journal, mutable_ready)]
     #[property(name = "journal-max-bytes", get, set, type = u64, member = journal_max_bytes, nick = "Most bytes of the journal", blurb = "Bytes beyond which events.jsonl becomes events.jsonl.1 and a new one begins; four old ones are kept (0 = it grows)", default = Settings::default().journal_max_bytes, mutable_ready)]
     #[property(name = "max-total-bytes", get, set, type = u64, member = max_total_bytes, nick = "Most bytes", blurb = "Bytes that this source's finished recordings may take together; beyond, the oldest are removed, but never the newest, an open one or one with a .keep file beside it (0 = any)", default = Settings::default().max_total_bytes, mutable_ready)]
@@ -206,6 +209,7 @@ impl EventSink {
             epoch: Some(settings.epoch).filter(|epoch| *epoch >= 0),
             fragment: settings.fragment_duration,
             thumbnail: settings.thumbnail,
+            exact_start: settings.exact_start,
         });
         for kind in self.kinds() {
             recorder.add(kind);

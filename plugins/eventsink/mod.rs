@@ -15,6 +15,7 @@ mod fragments;
 mod imp;
 mod journal;
 mod keeper;
+mod lead_in;
 mod muxer;
 mod pads;
 mod recorder;

@@ -33,6 +33,7 @@ pub(super) struct Config {
     pub(super) epoch: Option<Nanos>,
     pub(super) fragment: gst::ClockTime,
     pub(super) thumbnail: bool,
+    pub(super) exact_start: bool,
 }
 
 /// What the shell has to do, in order.
@@ -509,6 +510,7 @@ mod tests {
             epoch: None,
             fragment: gst::ClockTime::SECOND,
             thumbnail: false,
+            exact_start: false,
         });
         let caps = "video/x-h264, stream-format=avc, alignment=au, width=320, height=240";
         let caps = caps.parse().expect("caps");

@@ -204,7 +204,12 @@ fn each_audio_codec_plays_from_every_container_that_takes_it_even_alone() {
 
 /// Video with B-frames and two tracks of audio, the second of which is there only in these
 /// stretches, in seconds.
-fn in_company(container: &str, stretches: &[(f64, f64)]) -> (tempfile::TempDir, PathBuf) {
+/// `asked` seconds into the clip lies the moment that was asked for.
+fn in_company(
+    container: &str,
+    stretches: &[(f64, f64)],
+    asked: f64,
+) -> (tempfile::TempDir, PathBuf) {
     let (directory, audio) = (directory(), Media::audio(4));
     let form = if container == "mpegts" {
         "byte-stream"
@@ -217,9 +222,13 @@ fn in_company(container: &str, stretches: &[(f64, f64)]) -> (tempfile::TempDir, 
         raw(40)
     ));
     let (bench, clip) = sink(&directory, container);
+    bench.sink.set_property("exact-start", asked > 0.0);
     bench.play(&video);
     let pads = ["audio_0", "audio_1"].map(|name| bench.beside(name, &audio));
-    let boundary = Boundary::new(1, 0.0, 4.0);
+    let boundary = Boundary {
+        asked,
+        ..Boundary::new(1, 0.0, 4.0)
+    };
     for pad in [&bench.pad, &pads[0], &pads[1]] {
         assert!(pad.send_event(boundary.event()));
     }
@@ -247,7 +256,7 @@ fn in_company(container: &str, stretches: &[(f64, f64)]) -> (tempfile::TempDir, 
 #[test]
 fn audio_that_begins_later_and_pauses_stays_in_sync_with_b_frames() {
     for container in ["mp4", "matroska", "mpegts"] {
-        let (_directory, clip) = in_company(container, &[(0.5, 1.5), (2.0, 4.0)]);
+        let (_directory, clip) = in_company(container, &[(0.5, 1.5), (2.0, 4.0)], 0.0);
         let video = packets(&clip, "v:0");
         let sound = [packets(&clip, "a:0"), packets(&clip, "a:1")];
         let zero = video[0];
@@ -281,7 +290,7 @@ fn audio_that_begins_later_and_pauses_stays_in_sync_with_b_frames() {
 #[test]
 fn a_clip_does_not_wait_for_audio_that_never_comes() {
     for container in ["mp4", "matroska", "mpegts"] {
-        let (_directory, clip) = in_company(container, &[]);
+        let (_directory, clip) = in_company(container, &[], 0.0);
         assert_eq!(packets(&clip, "v:0").len(), 40, "{container}");
         assert!(packets(&clip, "a:0").len() > 180, "{container}");
         assert_eq!(packets(&clip, "a:1").len(), 0, "{container}");
@@ -449,4 +458,40 @@ fn audio_and_video_come_through_the_gate_into_one_clip() {
     assert!((35..=37).contains(&video.len()), "{}", video.len());
     assert!(sound[0].abs() <= AAC_FRAME, "{}", sound[0]);
     assert!((sound.len() as f64 * AAC_FRAME - 3.5).abs() <= 2.0 * AAC_FRAME);
+}
+
+#[test]
+fn what_lies_before_the_exact_start_is_in_the_file_and_not_shown() {
+    // The second track begins before the start that was asked for, and after it.
+    for (begins, asked) in [(0.25, 0.6), (1.5, 0.6)] {
+        let (directory, clip) = in_company("mp4", &[(begins, 4.0)], asked);
+        let video = shown(&clip);
+        assert_eq!(video, (0..34).map(|n| n * 100).collect::<Vec<_>>());
+        let all = ffprobe(&clip, "stream=nb_frames");
+        assert_eq!(all["streams"][0]["nb_frames"], "40");
+        for (track, from) in [("a:0", 0.0), ("a:1", begins)] {
+            let first = packets(&clip, track)
+                .into_iter()
+                .find(|time| *time >= -AAC_FRAME / 2.0);
+            let wanted = (from - asked).max(0.0);
+            let late = first.expect("sound") - wanted;
+            assert!(late.abs() <= AAC_FRAME, "{track} from {begins}: {late}");
+        }
+        let sidecar = json_of(&clip.with_extension("json"));
+        assert_eq!(sidecar["clip"]["hidden_lead_in"], 0.6);
+        assert_eq!(sidecar["clip"]["start"], "1970-01-01T00:00:00.600Z");
+        assert_eq!(sidecar["clip"]["duration"], 3.4);
+        assert_eq!(sidecar["clip"]["frames"], 40);
+        assert_eq!(sidecar["clip"]["achieved_pre_roll"], 0.4);
+        assert_eq!(sidecar["event"]["start_offset"], 0.4);
+        assert_eq!(played(&clip), 34);
+        assert!(directory.path().join("clip.jpg").exists());
+    }
+}
+
+/// Frames that GStreamer shows of the video.
+fn played(clip: &std::path::Path) -> usize {
+    let clip = clip.display();
+    let elements = format!("filesrc location={clip} ! qtdemux ! h264parse ! avdec_h264 ! identity");
+    Media::encoded(&elements).buffers.len()
 }

@@ -7,6 +7,7 @@
 pub mod beside;
 pub mod clock;
 pub mod container;
+pub mod edit;
 pub mod id;
 pub mod journal;
 pub mod kept;

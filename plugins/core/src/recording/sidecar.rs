@@ -97,8 +97,10 @@ pub struct Facts {
     pub source: String,
     /// How running time becomes UTC.
     pub wall: Wall,
-    /// PTS of the first frame.
+    /// PTS of the first frame that is shown.
     pub start: Nanos,
+    /// How much stands in the clip before that and is not shown.
+    pub lead_in: Nanos,
     /// End of the last frame.
     pub end: Nanos,
     /// Frames in the clip.
@@ -154,6 +156,9 @@ struct Clip {
     path: String,
     container: &'static str,
     bytes: u64,
+    /// Only where a lead-in is hidden, in seconds; every other time counts from behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden_lead_in: Option<f64>,
     /// Only of a second part and those behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<u32>,
@@ -210,6 +215,7 @@ impl Sidecar {
                 path: clip.name,
                 container: clip.container,
                 bytes: clip.bytes,
+                hidden_lead_in: Some(seconds(facts.lead_in)).filter(|span| *span > 0.0),
                 part: Some(facts.part).filter(|part| *part > 1),
                 start: utc(facts.start),
                 end: utc(facts.end),
@@ -376,6 +382,7 @@ mod tests {
             source: "camera".into(),
             wall: Wall::best(None, None, None),
             start: 2 * SECOND,
+            lead_in: 0,
             end: 12 * SECOND,
             frames: 100,
             holes: vec![],
