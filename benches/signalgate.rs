@@ -111,7 +111,7 @@ fn frame(n: u64, memory: gst::Memory) -> gst::Buffer {
 /// Frames whose headers are made as they are asked for, as by an encoder, and whose bytes are
 /// always the same.
 fn light_frames(numbers: std::ops::Range<u64>) -> impl Iterator<Item = gst::Buffer> {
-    static BYTES: [u8; FRAME_BYTES] = [0; FRAME_BYTES];
+    static BYTES: &[u8] = &[0; FRAME_BYTES];
     numbers.map(|n| frame(n, gst::Memory::from_slice(BYTES)))
 }
 
