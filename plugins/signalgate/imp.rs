@@ -113,6 +113,7 @@ impl State {
         Warnings {
             forced: now.forced > warned.forced,
             oversized: now.oversized > warned.oversized,
+            missed: now.missed > 0 && warned.missed == 0,
         }
     }
 }
@@ -122,6 +123,8 @@ impl State {
 pub(super) struct Warnings {
     forced: bool,
     oversized: bool,
+    /// For the first time; a stream that is too late stays so.
+    missed: bool,
 }
 
 #[derive(Properties)]
@@ -267,12 +270,13 @@ impl SignalGate {
             .field("forced", stats.forced)
             .field("evicted", stats.evicted)
             .field("oversized", stats.oversized)
+            .field("missed", stats.missed)
             .build()
     }
 
     /// Tells the user what the gate had to do against its wish.
     pub(super) fn warn(&self, warnings: Warnings) {
-        if !warnings.forced && !warnings.oversized {
+        if !warnings.forced && !warnings.oversized && !warnings.missed {
             return; // As after nearly every buffer; a name is a copy.
         }
         let name = self.obj().name();
@@ -290,6 +294,14 @@ impl SignalGate {
                 gst::StreamError::Failed,
                 ("{name} holds a single group of pictures larger than its bounds: raise \
                      max-size-bytes, -time or -buffers, or shorten the camera's keyframe interval")
+            );
+        }
+        if warnings.missed {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Failed,
+                ("{name} closed a recording without all of the audio or metadata of a stream that \
+                     is too far behind the video: raise max-signal-lag, or bring the streams closer")
             );
         }
     }

@@ -212,7 +212,7 @@ fn a_secondary_stream_is_cut_from_the_sync_point_to_the_end() {
     let add = vec![Op::AddStream(stream)];
     // How long a stream that is silent is waited for.
     let patient = Config {
-        signal_latency: 1000 * SECOND,
+        max_signal_lag: 1000 * SECOND,
         ..config()
     };
     for (name, order) in [
@@ -241,6 +241,49 @@ fn a_secondary_stream_is_cut_from_the_sync_point_to_the_end() {
             ],
             "{name}"
         );
+    }
+}
+
+#[test]
+fn a_secondary_stream_is_waited_for_as_long_as_a_lagging_analysis_and_what_comes_later_is_counted()
+{
+    let stream = StreamId(1);
+    // From the sync point at -6 s to 20 s.
+    let lag = config().max_signal_lag;
+    for (media_end, kept) in [
+        (20 * SECOND + lag - FRAME, 1300),
+        (20 * SECOND + lag + 2 * FRAME, 0),
+    ] {
+        let video = live(
+            camera(ms(-10_000), media_end, 2 * SECOND),
+            &triggers([0]),
+            0,
+        );
+        // Its end waits for the sound.
+        let video = video.into_iter().filter(|op| !matches!(op, Op::Eos(_)));
+        let sound = (-500..1500).map(|n| {
+            Op::Push(
+                stream,
+                Unit {
+                    pts: n * 20 * MILLISECOND,
+                    dts: None,
+                    duration: Some(20 * MILLISECOND),
+                    sync: true,
+                    bytes: 10,
+                    payload: 100_000 + (n + 500) as u32,
+                },
+            )
+        });
+        let ops: Vec<Op> = [Op::AddStream(stream)]
+            .into_iter()
+            .chain(video)
+            .chain(sound)
+            .chain([Op::Eos(REFERENCE), Op::Eos(stream)])
+            .collect();
+        let run = recorded(&config(), &ops);
+        let beside = run.beside(stream);
+        let units = beside.iter().map(|r| r.units.len()).sum::<usize>();
+        assert_eq!((units, run.stats.missed), (kept, 1300 - kept as u64));
     }
 }
 

@@ -132,6 +132,7 @@ impl<T> Gate<T> {
             held_bytes: self.hold.bytes() + secondary(Secondary::bytes),
             held_buffers: self.hold.len() + secondary(Secondary::len),
             held_time: self.held_time(),
+            missed: self.stats.missed + secondary(Secondary::missed),
             ..self.stats
         }
     }
@@ -201,7 +202,8 @@ impl<T> Gate<T> {
 
     /// A stream beside the reference leaves, with all that is held of it.
     pub fn remove_stream(&mut self, stream: StreamId) {
-        self.secondaries.remove(&stream);
+        let gone = self.secondaries.remove(&stream);
+        self.stats.missed += gone.map_or(0, |secondary| secondary.missed());
         self.forget_windows();
     }
 
@@ -451,7 +453,7 @@ impl<T> Gate<T> {
             windows: &self.windows,
             first: self.first_window,
             horizon,
-            patience: self.config.signal_latency,
+            patience: self.config.max_signal_lag,
             safe: self.media.safe,
             eos: self.finished,
             breaks,

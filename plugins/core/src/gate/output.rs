@@ -146,6 +146,9 @@ pub struct Stats {
     pub forced: u64,
     /// Groups of pictures that a bound evicted.
     pub evicted: u64,
+    /// Units of streams beside the reference that came for a recording that had been closed without
+    /// them, because the stream had stayed silent for too long.
+    pub missed: u64,
     /// Times that a single group of pictures outgrew a bound and was kept all the same.
     pub oversized: u64,
 }

@@ -33,6 +33,10 @@ pub(super) struct Secondary<T> {
     opened: bool,
     /// The last gap that has gone out.
     gap: Option<Nanos>,
+    /// What was recorded without this stream, because it stayed silent: from and until.
+    passed_over: Option<(Nanos, Nanos)>,
+    /// Units that came for a recording that had been closed without them.
+    missed: u64,
     eos: bool,
     done: bool,
 }
@@ -66,6 +70,8 @@ impl<T> Secondary<T> {
             window,
             opened: false,
             gap: None,
+            passed_over: None,
+            missed: 0,
             eos: false,
             done: false,
         }
@@ -73,6 +79,8 @@ impl<T> Secondary<T> {
 
     pub(super) fn push(&mut self, unit: Unit<T>) {
         self.reached(unit.dts.unwrap_or(unit.pts).min(unit.pts));
+        let missed = |(from, until)| (from..until).contains(&unit.pts);
+        self.missed += u64::from(self.passed_over.is_some_and(missed));
         self.bytes += unit.bytes;
         self.units.push_back(unit);
     }
@@ -95,7 +103,9 @@ impl<T> Secondary<T> {
     }
 
     pub(super) fn restart(&mut self, window: u64) {
+        let missed = self.missed;
         *self = Self::new(self.id, window);
+        self.missed = missed;
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -104,6 +114,11 @@ impl<T> Secondary<T> {
 
     pub(super) fn len(&self) -> u64 {
         self.units.len() as u64
+    }
+
+    /// Units that came for a recording that had been closed without them.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed
     }
 
     /// Number of the window this stream is at.
@@ -184,14 +199,22 @@ impl<T> Secondary<T> {
         // At the reference's end its position says nothing of how late this stream may be.
         let silent =
             decided.safe < Nanos::MAX && decided.safe >= until.saturating_add(decided.patience);
-        let passed = self.eos
-            || decided.breaks
-            || silent
-            || !self.units.is_empty()
-            || self.position >= until;
+        let through = self.eos || !self.units.is_empty() || self.position >= until;
+        let passed = through || decided.breaks || silent;
+        if passed && !through {
+            self.pass_over(window.open.sync_point.max(gone), until);
+        }
         if passed {
             out.push_back(Output::Close(self.id, Arc::clone(close)));
         }
         passed
+    }
+
+    /// A recording has been closed although this stream may still have something for it.
+    fn pass_over(&mut self, from: Nanos, until: Nanos) {
+        let from = from.max(self.position);
+        // Recordings that touch are one stretch; of others only the last is worth remembering.
+        let joined = self.passed_over.filter(|&(_, end)| end >= from);
+        self.passed_over = Some((joined.map_or(from, |(start, _)| start), until));
     }
 }
