@@ -158,6 +158,11 @@ impl EventSink {
             }
         }
         bridge::message::post(self.obj().upcast_ref::<gst::Element>(), fields, &json);
+        if let Some(fields) = report.fragment(subject, self.obj().upcast_ref()) {
+            let message = gst::message::Element::builder(fields).src(&*self.obj());
+            // Nobody listens only while the element is being taken down.
+            let _ = self.obj().post_message(message.build());
+        }
     }
 
     pub(super) fn warn(&self, sentence: &str) {
@@ -280,6 +285,11 @@ impl EventSink {
 struct Reporter(glib::WeakRef<super::EventSink>);
 
 impl Listener for Reporter {
+    fn choose(&self, n: u64) -> Option<String> {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        self.0.upgrade()?.emit_by_name("format-location", &[&n])
+    }
+
     fn report(&self, subject: &Subject, report: &Report) {
         if let Some(sink) = self.0.upgrade() {
             sink.imp().tell(subject, report);

@@ -8,7 +8,7 @@ use evr_core::recording::Unit;
 use evr_core::recording::clock::Wall;
 use evr_core::recording::container::Container;
 use evr_core::recording::id::recording_id;
-use evr_core::recording::name;
+use evr_core::recording::name::{self, Template};
 use evr_core::recording::sidecar::{self, Facts, State};
 use evr_core::recording::track::{Break, Track, Verdict};
 use evr_core::time::Nanos;
@@ -30,8 +30,11 @@ pub(super) struct Beginning {
     pub(super) writer: Arc<Writer>,
     pub(super) heard: Receiver<Event>,
     pub(super) subject: Subject,
+    pub(super) template: Template,
     /// The path that the template gives, without extension.
     pub(super) stem: String,
+    /// Number of the part, from 1.
+    pub(super) part: u32,
     pub(super) container: Container,
     pub(super) fragment: gst::ClockTime,
     pub(super) thumbnail: bool,
@@ -312,7 +315,9 @@ impl Clip {
             writer: writer.clone(),
             heard,
             subject: subject.clone(),
-            stem: name::part(&stem, identity.part),
+            template: config.template.clone(),
+            stem,
+            part: identity.part,
             container: config.container,
             fragment: config.fragment,
             exact_start: config.exact_start,

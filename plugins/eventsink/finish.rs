@@ -7,6 +7,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use evr_core::recording::container::Container;
+use evr_core::recording::name;
 use evr_core::recording::sidecar::{self, ClipFile, Facts, Sidecar, State};
 use evr_core::time::{MILLISECOND, Nanos};
 use gst::prelude::*;
@@ -37,6 +38,8 @@ pub(super) enum Outcome {
 
 /// What the thread tells the element, from its own thread.
 pub(super) trait Listener {
+    /// The name that the application gives to a clip of recording `n`, if it wants to.
+    fn choose(&self, n: u64) -> Option<String>;
     /// For applications.
     fn report(&self, subject: &Subject, report: &Report);
     /// A sentence for the user.
@@ -104,8 +107,8 @@ fn record(
     permits: &Permits,
     listener: &impl Listener,
 ) -> Result<Outcome, Failure> {
-    let (stem, extension) = (&beginning.stem, beginning.container.extension());
-    let files = Files::reserve(stem, extension).map_err(|err| Failure {
+    let (stem, extension) = (stem(beginning, listener), beginning.container.extension());
+    let files = Files::reserve(&stem, extension).map_err(|err| Failure {
         reason: format!("{stem}.{extension} cannot be created ({err}): {CURE}"),
         files: None,
     })?;
@@ -127,6 +130,16 @@ fn record(
             reason,
             files: Some(files),
         })
+}
+
+/// The path without extension: the application's choice, else what the template gives.
+fn stem(beginning: &Beginning, listener: &impl Listener) -> String {
+    let chosen = listener.choose(beginning.subject.n).and_then(|path| {
+        let chosen = beginning.template.chosen(&path, beginning.container);
+        chosen.map_err(|why| listener.warn(&why.to_string())).ok()
+    });
+    let stem = chosen.as_ref().unwrap_or(&beginning.stem);
+    name::part(stem, beginning.part)
 }
 
 /// What is not hidden is shown: nothing is lost.

@@ -290,6 +290,23 @@ impl ObjectSubclass for EventSink {
 
 #[glib::derived_properties]
 impl ObjectImpl for EventSink {
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+            // As splitmuxsink's: the number of the recording goes in, a path comes back. The first
+            // handler that gives one decides.
+            let format_location = glib::subclass::Signal::builder("format-location")
+                .param_types([u32::static_type()])
+                .return_type::<Option<String>>()
+                .run_last()
+                .accumulator(|_, _, value| match value.get::<Option<String>>() {
+                    Ok(Some(_)) => std::ops::ControlFlow::Break(value.clone()),
+                    _ => std::ops::ControlFlow::Continue(value.clone()),
+                });
+            vec![format_location.build()]
+        });
+        &SIGNALS
+    }
+
     fn constructed(&self) {
         self.parent_constructed();
         // Bins wait for the EOS message of what says that it is a sink.

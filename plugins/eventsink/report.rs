@@ -99,6 +99,25 @@ impl Report<'_> {
         (fields.structure, fields.json)
     }
 
+    /// The same as splitmuxsink says it, where that has a word for it: for applications that were
+    /// written against that element.
+    pub(super) fn fragment(
+        &self,
+        subject: &Subject,
+        sink: &gst::Element,
+    ) -> Option<gst::Structure> {
+        let (name, location, time) = match self {
+            Self::Started { location } => ("opened", location, subject.start),
+            Self::Available { location, end, .. } => ("closed", location, *end),
+            Self::Stopped { .. } | Self::Failed { .. } => return None,
+        };
+        let fields = gst::Structure::builder(format!("splitmuxsink-fragment-{name}"))
+            .field("location", location.to_string_lossy().as_ref())
+            .field("running-time", crate::bridge::time::clock_time(time))
+            .field("sink", sink);
+        Some(fields.build())
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "evr-recording-started",

@@ -326,6 +326,54 @@ fn messages_come_in_order_with_typed_fields_and_json() {
 }
 
 #[test]
+fn handlers_of_splitmuxsinks_messages_hear_of_clips_too() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = Bench::new(&within(&directory, "{n}.mp4"));
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
+    for (name, time) in [("opened", 0), ("closed", 2)] {
+        let message = bench.message(&format!("splitmuxsink-fragment-{name}"));
+        let fields = message.structure().expect("it was chosen by them");
+        let location = fields.get::<String>("location").expect("a path");
+        assert_eq!(location, within(&directory, "1.mp4"));
+        let time = gst::ClockTime::from_seconds(time);
+        assert_eq!(fields.get("running-time"), Ok(time));
+        assert_eq!(fields.get("sink"), Ok(bench.sink.clone()));
+        assert!(name == "opened" || Path::new(&location).exists());
+    }
+}
+
+#[test]
+fn an_application_names_clips_but_only_below_the_templates_directory() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    let bench = Bench::new(&within(&directory, "{n}.mp4"));
+    let [mine, outside] = ["mine.mp4", "../mine.mp4"].map(|name| within(&directory, name));
+    bench.sink.connect("format-location", false, move |args| {
+        let path = match args[1].get::<u32>().expect("a number") {
+            1 => Some(mine.clone()),
+            2 => Some(outside.clone()),
+            _ => None,
+        };
+        Some(path.to_value())
+    });
+    bench.play(&media);
+    for n in 1..=3 {
+        bench.record(&Boundary::new(n, 0.0, 1.0), &media.buffers);
+    }
+    let kinds = [gst::MessageType::Warning];
+    let warning = bench.bus.timed_pop_filtered(PATIENCE, &kinds);
+    let warning = warning.expect("a path outside is told");
+    let gst::MessageView::Warning(warning) = warning.view() else {
+        unreachable!("filtered")
+    };
+    assert!(warning.error().to_string().contains("../mine.mp4"));
+    bench.eos();
+    let clips = names(directory.path());
+    let clips = clips.iter().filter(|name| name.ends_with(".mp4"));
+    assert_eq!(clips.collect::<Vec<_>>(), ["2.mp4", "3.mp4", "mine.mp4"]);
+}
+
+#[test]
 fn the_thumbnail_is_a_jpeg_of_the_clips_size() {
     let (directory, media) = (directory(), Media::new(20, 0));
     let bench = Bench::new(&within(&directory, "{n}.mp4"));

@@ -39,6 +39,13 @@ pub enum NameError {
         "location holds the name {0:?}, which is {1} bytes long: make it at most {MAX_NAME} bytes"
     )]
     Long(String, usize),
+    /// A path that an application has chosen for a clip.
+    #[error(
+        "format-location gave {0:?}, so the clip gets its name from location: give a file name of \
+         letters, digits, '.', '_' and '-', in a path that begins with {1:?} and is as deep as \
+         location's"
+    )]
+    Chosen(String, String),
     /// An extension that says something else than the container.
     #[error(
         "location ends in .{0}, but the clip's container is {1}: end it in .{2} or set container"
@@ -147,6 +154,57 @@ impl Template {
         names.join("/")
     }
 }
+
+impl Template {
+    /// The path without extension that an application has chosen for one clip: like `location`
+    /// in all but the names, each of which must be a plain one.
+    ///
+    /// # Errors
+    /// A [`NameError`] that names what is wrong.
+    pub fn chosen(&self, path: &str, container: Container) -> Result<String, NameError> {
+        let why = || NameError::Chosen(path.into(), self.directory());
+        let below = match self.directory().as_str() {
+            "" => path,
+            "/" => path.strip_prefix('/').ok_or_else(why)?,
+            directory => path
+                .strip_prefix(directory)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .ok_or_else(why)?,
+        };
+        let (names, file) = below.rsplit_once('/').unwrap_or(("", below));
+        let stem = match file.rsplit_once('.') {
+            Some((stem, own)) if own.eq_ignore_ascii_case(container.extension()) => stem,
+            Some((_, other)) if FOREIGN.contains(&other) => return Err(why()),
+            _ => file,
+        };
+        let depth = names.split('/').filter(|name| !name.is_empty()).count();
+        let plain = names.is_empty() || names.split('/').all(is_plain);
+        if depth != self.depth() || !plain || !is_plain(stem) {
+            return Err(why());
+        }
+        let length = path.len() - (file.len() - stem.len());
+        Ok(path[..length].into())
+    }
+}
+
+/// A name that no shell and no file system reads anything into.
+fn is_plain(name: &str) -> bool {
+    let filled = fill(
+        &[Part::Literal(name.into()), Part::Literal(String::new())],
+        &NO_FACTS,
+    );
+    let known = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && !name.starts_with(['.', '-']) && name.chars().all(known) && filled == name
+}
+
+/// For names that hold none.
+const NO_FACTS: Facts = Facts {
+    start: 0,
+    id: "",
+    source: "",
+    label: "",
+    n: 0,
+};
 
 /// The name to try after `attempt - 1` others were found taken.
 pub fn numbered(stem: &str, attempt: u32) -> String {
@@ -360,6 +418,47 @@ mod tests {
         assert_eq!(named("COM²"), "_COM²");
         assert_eq!(named("a\\b:c\0d\n$(e)"), "a_b_c_d___e_");
         assert_eq!(stem("%D-%T", &FACTS), "01_31_26-12_00_00");
+    }
+
+    #[test]
+    fn what_an_application_chooses_stays_where_location_is() {
+        let chosen = |location, path| {
+            let template = Template::parse(location, Container::Mp4).expect("a template");
+            template.chosen(path, Container::Mp4).ok()
+        };
+        let flat = "a/b/{id}.mp4";
+        assert_eq!(
+            chosen(flat, "a/b/door-7.mp4").as_deref(),
+            Some("a/b/door-7")
+        );
+        assert_eq!(chosen(flat, "a/b/door.7").as_deref(), Some("a/b/door.7"));
+        let bad = [
+            "",
+            "door",
+            "a/b/",
+            "a/b/../door",
+            "a/b/c/door",
+            "a/bc",
+            "/a/b/door",
+            "a/b/.mp4",
+            "a/b/-rf",
+            "a/b/x y",
+            "a/b/nul",
+            "a/b/door.mkv",
+            "a/b/door.part",
+            "a/b/.",
+        ];
+        for path in bad {
+            assert_eq!(chosen(flat, path), None, "{path}");
+        }
+        let long = format!("a/b/{}", "x".repeat(300));
+        assert_eq!(chosen(flat, &long), None);
+        assert_eq!(chosen("{id}", "x.MP4").as_deref(), Some("x"));
+        assert_eq!(chosen("/{id}", "/x").as_deref(), Some("/x"));
+        let deep = "a/%Y/{id}";
+        assert_eq!(chosen(deep, "a/2026/x.mp4").as_deref(), Some("a/2026/x"));
+        assert_eq!(chosen(deep, "a/x.mp4"), None);
+        assert_eq!(chosen(deep, "a//x.mp4"), None);
     }
 
     #[test]
