@@ -4,6 +4,7 @@
 
 mod bridge;
 mod eventsink;
+mod motiondetect;
 mod objectcounter;
 #[cfg(feature = "onnx")]
 mod onnxdetect;
@@ -13,6 +14,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     bridge::detection::register_meta();
     #[cfg(feature = "onnx")]
     onnxdetect::register(plugin)?;
+    motiondetect::register(plugin)?;
     objectcounter::register(plugin)?;
     signalgate::register(plugin)?;
     eventsink::register(plugin)

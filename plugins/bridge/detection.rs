@@ -5,6 +5,8 @@
 use evr_core::detection::{BoundingBox, Detection, Observation};
 use gst_video::VideoRegionOfInterestMeta;
 
+use super::motion;
+
 const OBSERVATION_META: &str = "GstEvrObservationMeta";
 const DETECTION: &str = "detection";
 
@@ -74,11 +76,13 @@ pub(crate) fn set_age(buffer: &mut gst::BufferRef, age: u64) {
 
 /// Reads the observation off a frame of `width` by `height` pixels.
 ///
-/// `None` for a frame that no detector of ours has inferred and that carries no regions either.
+/// `None` for a frame that no detector of ours has inferred and that carries no regions either;
+/// regions of motion are no detections.
 /// Regions of a foreign detector count as observed; their frame's `seq` is then 0.
 pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observation> {
     let detections: Vec<_> = buffer
         .iter_meta::<VideoRegionOfInterestMeta>()
+        .filter(|region| !motion::is_motion(region))
         .map(|region| detection(&region, size))
         .collect();
     let own = gst::meta::CustomMeta::from_buffer(buffer, OBSERVATION_META).ok();

@@ -4,6 +4,7 @@
 pub(crate) mod detection;
 pub(crate) mod message;
 pub(crate) mod model;
+pub(crate) mod motion;
 pub(crate) mod producer;
 pub(crate) mod recording;
 pub(crate) mod signal;

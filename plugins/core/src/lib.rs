@@ -12,6 +12,7 @@ pub mod detection;
 pub mod detector;
 pub mod gate;
 pub mod observed;
+pub mod motion;
 pub mod recording;
 pub mod signal;
 pub mod time;

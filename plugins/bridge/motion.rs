@@ -1,0 +1,37 @@
+//! Motion on frames: each place where something moves rides on the buffer as a region of interest
+//! of type `motion`, with a parameter `motion` that says how much of it moves. A detector may look
+//! there alone; nobody counts it as an object.
+
+use evr_core::{
+    detection::BoundingBox,
+    motion::{LABEL, Region},
+};
+use gst_video::VideoRegionOfInterestMeta;
+
+/// Puts regions onto their frame of `width` by `height` pixels.
+pub(crate) fn attach(buffer: &mut gst::BufferRef, regions: &[Region], (width, height): (u32, u32)) {
+    let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as u32;
+    for region in regions {
+        let BoundingBox { l, t, w, h } = region.bbox;
+        let rect = (
+            pixels(l, width),
+            pixels(t, height),
+            pixels(w, width),
+            pixels(h, height),
+        );
+        VideoRegionOfInterestMeta::add(buffer, LABEL, rect).add_param(
+            gst::Structure::builder(LABEL)
+                .field("area", region.area)
+                .field("x_min", l)
+                .field("y_min", t)
+                .field("x_max", l + w)
+                .field("y_max", t + h)
+                .build(),
+        );
+    }
+}
+
+/// Whether a region says that something moves there, and not what it is.
+pub(crate) fn is_motion(region: &VideoRegionOfInterestMeta) -> bool {
+    region.roi_type() == LABEL && region.params().any(|param| param.name() == LABEL)
+}
