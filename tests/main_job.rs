@@ -13,7 +13,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use common::asset;
+use common::{asset, schemas};
 use serde_json::Value;
 
 /// The plugin as cargo has just built it, alone in a folder, and a place for recordings.
@@ -97,6 +97,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 }
 
 fn sidecars(folder: &Path) -> Vec<(PathBuf, Value)> {
+    schemas::check(folder);
     let read = |path: PathBuf| {
         let text = fs::read(&path).expect("a sidecar can be read");
         (

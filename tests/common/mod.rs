@@ -1,6 +1,8 @@
 //! What several test files need: GStreamer with the plugin, and pipelines run to their end.
 #![allow(dead_code, reason = "each test file uses its own share")]
 
+pub mod schemas;
+
 use std::sync::Once;
 
 use gst::prelude::*;
@@ -49,6 +51,15 @@ pub fn play(pipeline: &gst::Pipeline) -> Result<(), String> {
     pipeline
         .set_state(gst::State::Null)
         .expect("a pipeline can always be taken down");
+    for element in pipeline.iterate_recurse().into_iter().flatten() {
+        if element
+            .factory()
+            .is_some_and(|factory| factory.name() == "eventsink")
+        {
+            let location: String = element.property("location");
+            schemas::check(&schemas::directory(&location));
+        }
+    }
     ended
 }
 

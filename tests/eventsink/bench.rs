@@ -7,7 +7,7 @@ use std::process::Command;
 use gst::prelude::*;
 use serde_json::{Value, json};
 
-use crate::common::init;
+use crate::common::{init, schemas};
 
 pub(crate) const SECOND: i64 = 1_000_000_000;
 pub(crate) const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(30);
@@ -157,6 +157,11 @@ impl Bench {
             {
                 return message;
             }
+            if let Some(fields) = message.structure()
+                && fields.name() == "evr-recording-failed"
+            {
+                eprintln!("{fields}");
+            }
             if let gst::MessageView::Warning(warning) = message.view() {
                 eprintln!("{}", warning.error());
             }
@@ -191,6 +196,10 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null);
+        if !std::thread::panicking() {
+            let location: String = self.sink.property("location");
+            schemas::check(&schemas::directory(&location));
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gst::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bench::*;
+use crate::common::schemas;
 
 fn bench(location: &str) -> Bench {
     let bench = Bench::new(location);
@@ -74,13 +75,15 @@ fn the_journal_tells_of_every_recording_what_the_bus_tells() {
 #[test]
 fn a_journal_that_a_crash_tore_is_mended_at_the_start() {
     let (directory, media) = (directory(), Media::new(10, 0));
-    let journal = directory.path().join("events.jsonl");
-    fs::write(
-        &journal,
-        "{\"type\":\"evr-recording-old\"}\n{\"type\":\"evr-rec",
-    )
-    .expect("written");
     let bench = bench(&within(&directory, "{n}.mp4"));
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 1.0), &media.buffers);
+    bench.text("evr-recording-available", "id");
+    stop(&bench);
+    let journal = directory.path().join("events.jsonl");
+    let mut torn = fs::read(&journal).expect("readable");
+    torn.extend_from_slice(b"{\"specversion\":\"1.");
+    fs::write(&journal, torn).expect("written");
     bench.play(&media);
     let warning = bench
         .bus
@@ -90,7 +93,11 @@ fn a_journal_that_a_crash_tore_is_mended_at_the_start() {
         unreachable!("filtered")
     };
     assert!(warning.error().to_string().contains("half a line"));
-    assert_eq!(types(&lines(directory.path())), ["old"]);
+    stop(&bench);
+    assert_eq!(
+        types(&lines(directory.path())),
+        ["started", "stopped", "available"]
+    );
 }
 
 #[test]
@@ -182,4 +189,37 @@ fn processes_that_share_a_directory_take_each_name_once_and_tear_no_line() {
         };
         assert_eq!(lines.iter().filter(told).count(), 3, "{clip}");
     }
+}
+
+#[test]
+fn sidecars_and_journals_that_say_something_else_do_not_pass() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = bench(&within(&directory, "{n}.mp4"));
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
+    bench.text("evr-recording-available", "id");
+    stop(&bench);
+    assert_eq!(schemas::check(directory.path()), 4);
+    let passes = |name: &str, pointer: &str, value: Value| {
+        let path = directory.path().join(name);
+        let text = fs::read_to_string(&path).expect("readable");
+        let first = serde_json::Deserializer::from_str(&text).into_iter().next();
+        let mut document: Value = first.expect("a document").expect("JSON");
+        let (parent, member) = pointer.rsplit_once('/').expect("a pointer");
+        document.pointer_mut(parent).expect("it is there")[member] = value;
+        fs::write(&path, document.to_string()).expect("written");
+        let passes = std::panic::catch_unwind(|| schemas::check(directory.path())).is_ok();
+        fs::write(&path, text).expect("written");
+        passes
+    };
+    assert!(passes("1.json", "/source", json!("door")));
+    assert!(passes("1.json", "/signals/0/surprise", json!(1)));
+    assert!(!passes("1.json", "/clip/path", json!("../1.mp4")));
+    assert!(!passes("1.json", "/clip/surprise", json!(1)));
+    assert!(!passes("1.json", "/event/start", json!("1970-01-01")));
+    assert!(!passes("1.json", "/detections/0/objects/0/box/l", json!(2)));
+    assert!(!passes("1.json", "/state", json!("fine")));
+    assert!(!passes("events.jsonl", "/specversion", json!("0.3")));
+    assert!(!passes("events.jsonl", "/source", json!("front door")));
+    assert!(!passes("events.jsonl", "/data/surprise", json!(1)));
 }

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use gst::prelude::*;
 
-use common::{init, launch, wait_for_eos};
+use common::{init, launch, schemas, wait_for_eos};
 use numbered::{AUDIO_FRAME, Clip, FRAME, Stream};
 
 const SECOND: i64 = 1_000_000_000;
@@ -324,6 +324,7 @@ fn run(case: Case, streams: &Streams, tally: &mut Tally) {
         ));
         let gate = pipeline.by_name("gate").expect("named in the line");
         replay(case, streams, &pipeline, &gate);
+        schemas::check(folder);
         let clips = clips_of(folder);
         assert_eq!(clips.len(), expected.len(), "{case:?}");
         for (path, expected) in clips.iter().zip(expected) {
