@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use serde_json::Value;
 
 use crate::bench::*;
 
@@ -216,11 +215,30 @@ fn writes_until_it_is_killed() {
     let Ok(location) = std::env::var("EVR_TEST_LOCATION") else {
         return;
     };
-    let media = Media::new(55, 0);
+    let container = std::env::var("EVR_TEST_CONTAINER").expect("set beside it");
+    let form = if container == "mpegts" {
+        "byte-stream"
+    } else {
+        "avc"
+    };
+    let video = Media::encoded(&format!(
+        "videotestsrc num-buffers=55 ! video/x-raw,width=320,height=240,framerate=10/1 ! \
+         x264enc key-int-max=10 bframes=0 speed-preset=ultrafast option-string=scenecut=0 ! \
+         h264parse ! video/x-h264,stream-format={form},alignment=au"
+    ));
+    let audio = Media::audio(6);
     let bench = Bench::new(&location);
-    bench.play(&media);
+    bench.sink.set_property_from_str("container", &container);
+    bench.play(&video);
+    let pad = bench.beside("audio_0", &audio);
     bench.boundary(&Boundary::new(1, 0.0, 9.0));
-    bench.feed(&media.buffers);
+    let mut sounds = audio.buffers.iter().peekable();
+    for buffer in &video.buffers {
+        bench.feed([buffer]);
+        while let Some(sound) = sounds.next_if(|sound| audio.pts(sound) <= video.pts(buffer)) {
+            pad.chain(sound.clone()).expect("it is taken");
+        }
+    }
     loop {
         std::thread::park();
     }
@@ -228,34 +246,41 @@ fn writes_until_it_is_killed() {
 
 #[test]
 fn a_killed_process_loses_at_most_a_fragment_and_leaves_no_final_name() {
-    let directory = directory();
-    let mut child = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "faults::writes_until_it_is_killed", "--ignored"])
-        .env("EVR_TEST_LOCATION", within(&directory, "{n}.mp4"))
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let part = directory.path().join("1.mp4.part");
-    let written = || {
-        let output = Command::new("ffprobe")
-            .args(["-v", "quiet", "-count_packets", "-of", "json"])
-            .args(["-show_entries", "stream=nb_read_packets"])
-            .arg(&part)
-            .output()
-            .expect("ffprobe is installed");
-        let probed: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let packets = probed["streams"][0]["nb_read_packets"].as_str();
-        packets.and_then(|n| n.parse().ok()).unwrap_or(0)
-    };
-    let patience = Instant::now() + Duration::from_secs(30);
-    while written() < 45 {
-        assert!(Instant::now() < patience, "only {} frames", written());
-        std::thread::yield_now();
+    for (container, part) in [
+        ("mp4", "1.mp4.part"),
+        ("matroska", "1.mkv.part"),
+        ("mpegts", "1.ts.part"),
+    ] {
+        let directory = directory();
+        let mut child = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "faults::writes_until_it_is_killed", "--ignored"])
+            .env("EVR_TEST_LOCATION", within(&directory, "{n}"))
+            .env("EVR_TEST_CONTAINER", container)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let file = directory.path().join(part);
+        // Frames, and seconds of sound.
+        let written = || {
+            (
+                packets(&file, "v:0").len(),
+                packets(&file, "a:0").len() / 47,
+            )
+        };
+        let patience = Instant::now() + Duration::from_secs(30);
+        while written() < (45, 0) || written().1 < 4 {
+            assert!(
+                Instant::now() < patience,
+                "{container}: only {:?}",
+                written()
+            );
+            std::thread::yield_now();
+        }
+        child.kill().expect("it runs");
+        child.wait().expect("it has ended");
+        assert!(written().0 >= 45 && written().1 >= 4, "{:?}", written());
+        assert_eq!(names(directory.path()), ["1.json.part", part]);
     }
-    child.kill().expect("it runs");
-    child.wait().expect("it has ended");
-    assert!(written() >= 45, "{}", written());
-    assert_eq!(names(directory.path()), ["1.json.part", "1.mp4.part"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod bench;
 mod clips;
 #[path = "../common/mod.rs"]
 mod common;
+mod endurance;
 mod faults;
 mod journal;
 mod retention;
