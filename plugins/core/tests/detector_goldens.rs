@@ -2,7 +2,6 @@
 //! the same tensors have to give the same detections.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use evr_core::detector::{
     Candidate, Decoder, Element, Limits, Mapping, ModelConfig, ModelInfo, Rect, Spec, TensorInfo,
@@ -82,10 +81,8 @@ fn decode(golden: &Golden) -> Vec<Candidate> {
 }
 
 #[track_caller]
-fn agrees(name: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/{name}.json"));
-    let text = std::fs::read_to_string(&file).expect("a golden is checked in");
-    let golden: Golden = serde_json::from_str(&text).expect("a golden");
+fn agrees(text: &str) {
+    let golden: Golden = serde_json::from_str(text).expect("a golden");
     let found = decode(&golden);
     assert_eq!(found.len(), golden.detections.len());
     for (found, expected) in found.iter().zip(&golden.detections) {
@@ -104,7 +101,7 @@ macro_rules! goldens {
         $(
             #[test]
             fn $test() {
-                agrees($file);
+                agrees(include_str!(concat!("goldens/", $file, ".json")));
             }
         )*
     };
