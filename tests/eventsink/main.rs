@@ -10,3 +10,4 @@ mod faults;
 mod journal;
 mod retention;
 mod streams;
+mod watched;
