@@ -95,12 +95,28 @@ impl Files {
 
     /// Gives the finished files their final names: the sidecar last, so that whoever sees it finds
     /// the clip, and the picture if there is one.
+    ///
+    /// # Errors
+    /// What the file system says; no final name is left then, so that nobody takes the clip for
+    /// complete and the next start repairs it.
     pub(super) fn publish(&self, has_thumbnail: bool) -> io::Result<()> {
-        fs::rename(self.clip_part(), self.clip())?;
-        if has_thumbnail {
-            fs::rename(self.with(".jpg.part"), self.thumbnail())?;
+        let mut renames = vec![
+            (self.clip_part(), self.clip()),
+            (self.with(".jpg.part"), self.thumbnail()),
+            (self.sidecar_part(), self.sidecar()),
+        ];
+        if !has_thumbnail {
+            renames.remove(1);
         }
-        fs::rename(self.sidecar_part(), self.sidecar())?;
+        for (done, (part, finished)) in renames.iter().enumerate() {
+            if let Err(err) = fs::rename(part, finished) {
+                for (part, finished) in renames[..done].iter().rev() {
+                    // What refuses both ways keeps the name that it has.
+                    let _ = fs::rename(finished, part);
+                }
+                return Err(err);
+            }
+        }
         sync_directory(&self.clip())
     }
 

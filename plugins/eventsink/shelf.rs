@@ -104,8 +104,13 @@ impl Shelf {
     pub(super) fn find(&self, stem: &str) -> Option<Found> {
         let mut stem = PathBuf::from(stem);
         // By the same name as when the directory is read.
-        if !stem.starts_with(&self.directory) {
+        if stem.is_relative() && self.directory == Path::new(".") && !stem.starts_with(".") {
             stem = self.directory.join(stem);
+        }
+        // An application may have put it elsewhere, where no start would find it.
+        let below = stem.strip_prefix(&self.directory).ok()?;
+        if below.components().count() != self.depth + 1 {
+            return None;
         }
         let (ours, found) = self.look(&stem)?;
         (!protected(&stem, &ours)).then_some(found)
@@ -279,11 +284,15 @@ mod tests {
         let sidecar = fs::metadata(at("plain.json")).expect("written").len();
         assert_eq!(found.expect("found").bytes, 15 + sidecar);
         assert_eq!(shelf.find(at("kept").to_str().expect("UTF-8")), None);
+        assert_eq!(
+            shelf.find(at("deeper/plain-2").to_str().expect("UTF-8")),
+            None
+        );
     }
 
     #[test]
     fn a_bare_name_is_the_one_that_the_scan_gives() {
-        let shelf = shelf(Path::new("."), 0);
+        let shelf = shelf(Path::new("."), 1);
         let directory = tempfile::tempdir_in(".").expect("a directory");
         let bare = Path::new(directory.path().file_name().expect("a name"));
         record(&bare.join("x"), "door");

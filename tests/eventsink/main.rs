@@ -2,6 +2,7 @@
 //! looked at by ffprobe, which shares no code with it.
 
 mod bench;
+mod camera;
 mod clips;
 #[path = "../common/mod.rs"]
 mod common;
