@@ -194,6 +194,12 @@ impl Clip {
         kind == Kind::Meta || file.company.audio().any(|own| own == kind)
     }
 
+    /// Whether only another part can hold what has come.
+    pub(super) fn needs_a_part(&self) -> bool {
+        let file = self.file.as_ref();
+        file.is_some_and(|file| file.company.needs_a_part())
+    }
+
     /// From here on the clip wants what comes beside it.
     pub(super) fn start(&self) -> Nanos {
         self.track.start().unwrap_or(self.recording.sync_point)
@@ -225,7 +231,10 @@ impl Clip {
             return self.empty(around);
         };
         let loss = self.track.loss().or(file.company.loss());
-        let cut = cut.or(loss.map(|loss| loss.to_string()));
+        let silence = file.company.needs_a_part().then_some(Break::Silence);
+        let cut = cut
+            .or(loss.map(|loss| loss.to_string()))
+            .or(silence.map(|why| why.to_string()));
         let seen = file.company.take_seen();
         let facts = Facts {
             id: file.subject.id,

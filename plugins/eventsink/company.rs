@@ -43,6 +43,8 @@ pub(super) struct Company {
     /// What lines of JSON say was seen; `None` where there is no such stream.
     seen: Option<Vec<(Nanos, Vec<Detection>)>>,
     warned: bool,
+    /// Something came of a track without which the clip has gone on.
+    sound_is_back: bool,
 }
 
 /// Where a clip stands.
@@ -88,6 +90,11 @@ impl Company {
         self.loss
     }
 
+    /// Whether only another part can hold what has come.
+    pub(super) fn needs_a_part(&self) -> bool {
+        self.sound_is_back
+    }
+
     pub(super) fn take_seen(&mut self) -> Option<Vec<(Nanos, Vec<Detection>)>> {
         self.seen.take()
     }
@@ -117,8 +124,9 @@ impl Company {
                     continue;
                 };
                 if writer.is_ended(track) {
-                    self.loss.get_or_insert(Loss::Silence);
-                    continue;
+                    // The next part takes it.
+                    self.sound_is_back = true;
+                    break;
                 }
                 fellow.units += 1;
                 fellow.told = unit.pts;

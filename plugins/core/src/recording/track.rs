@@ -32,6 +32,9 @@ pub enum Break {
     /// A stream has come that the clip has no track for.
     #[error("another stream began within the recording")]
     Stream,
+    /// Audio came back after a pause in which an MP4 had to go on without it.
+    #[error("the audio came back after a pause that MP4 cannot hold, as container=matroska can")]
+    Silence,
     /// DTS went back by more than can be mended.
     #[error("the time went backwards within the recording")]
     Backwards,
@@ -70,12 +73,6 @@ pub enum Loss {
     /// Units beside the video without PTS, or out of order.
     #[error("buffers beside the video without PTS or out of order were dropped")]
     Disordered,
-    /// MP4 cannot go on while it waits for audio, which came back too late.
-    #[error(
-        "the audio was silent for so long that the clip went on without it: container=matroska \
-         holds such audio"
-    )]
-    Silence,
 }
 
 /// A stretch of a clip in which nothing is shown: the camera was away, or media was dropped.

@@ -9,14 +9,16 @@ use evr_core::recording::name::Template;
 use evr_core::recording::track::Break;
 use evr_core::time::{Nanos, SECOND};
 
-use super::caps::Input;
-use super::clip::{Beginning, Clip, Ending, Surroundings, without_clip};
-use super::clock::Moment;
-use super::pads::Kind;
-use super::report::Subject;
-use super::streams::Streams;
-use super::writer::Writer;
 use crate::bridge::recording::{Phase, Recording};
+use crate::eventsink::caps::Input;
+use crate::eventsink::clip::{Beginning, Clip, Ending, Surroundings, without_clip};
+use crate::eventsink::clock::Moment;
+use crate::eventsink::pads::Kind;
+use crate::eventsink::report::Subject;
+use crate::eventsink::streams::Streams;
+use crate::eventsink::writer::Writer;
+
+mod parts;
 
 /// Encoded media that may be held for a recording that continues the one before.
 const MAX_KEPT: u64 = 256 << 20;
@@ -169,13 +171,13 @@ impl Recorder {
         };
         let mut actions = self.begin_pending();
         actions.extend(self.advance());
-        if let Stage::Open(mut clip) = std::mem::replace(&mut self.stage, Stage::Shut) {
-            if !lead && changed {
+        if !lead && changed {
+            if let Stage::Open(clip) = &mut self.stage {
                 actions.extend(clip.advance(&self.streams, Nanos::MAX));
-                self.streams.get(kind).units.drop_before(Nanos::MAX);
             }
-            actions.extend(self.next_part(*clip, why));
+            self.streams.get(kind).units.drop_before(Nanos::MAX);
         }
+        actions.extend(self.part(why));
         if !lead {
             actions.extend(self.again());
         }
@@ -370,72 +372,6 @@ impl Recorder {
         actions.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
-    fn write(&mut self, unit: Unit<gst::Buffer>) -> Vec<Action> {
-        let around = Surroundings {
-            config: &self.config,
-            streams: &self.streams,
-            epoch: self.epoch,
-        };
-        let Stage::Open(clip) = &mut self.stage else {
-            return vec![];
-        };
-        let again = unit.clone();
-        match clip.push(unit, &around) {
-            Ok(actions) => {
-                if let Some(id) = clip.id().filter(|_| self.previous.is_none()) {
-                    self.previous = Some((clip.recording.id, id.into()));
-                }
-                actions
-            }
-            Err(why) => {
-                let Stage::Open(clip) = std::mem::replace(&mut self.stage, Stage::Over) else {
-                    return vec![];
-                };
-                let mut actions = self.next_part(*clip, why);
-                let around = Surroundings {
-                    config: &self.config,
-                    streams: &self.streams,
-                    epoch: self.epoch,
-                };
-                // A new part takes any unit, or waits for a sync point, so this ends here.
-                if let Stage::Open(clip) = &mut self.stage
-                    && let Ok(more) = clip.push(again, &around)
-                {
-                    actions.extend(more);
-                }
-                actions
-            }
-        }
-    }
-
-    /// Ends a part and, where that helps, opens the next one of the same recording.
-    fn next_part(&mut self, part: Clip, why: Break) -> Vec<Action> {
-        self.stage = match self.streams.lead_input() {
-            Some(input) if why.can_go_on() => {
-                let mut next = Clip::new(part.recording.clone(), part.moment(), input.clone());
-                next.set_identity(part.identity());
-                Stage::Open(Box::new(next))
-            }
-            _ => Stage::Over,
-        };
-        if part.id().is_none() {
-            return vec![];
-        }
-        part.end(Some(why.to_string()), &self.surroundings())
-            .into_iter()
-            .collect()
-    }
-
-    /// Gives a part that another stream has made necessary the frames from the last sync point
-    /// on, or frames would be missing between the two.
-    fn again(&mut self) -> Vec<Action> {
-        let units = self.kept.last_group();
-        units
-            .into_iter()
-            .flat_map(|unit| self.write(unit))
-            .collect()
-    }
-
     /// Ends what is open as far as the leading stream goes; the others have until `until`.
     fn end(&mut self, cut: Option<String>, until: Nanos) -> Vec<Action> {
         let mut actions = self.begin_pending();
@@ -473,8 +409,14 @@ impl Recorder {
         }
         // Behind the newest frame it is not known yet what belongs to the recording.
         let until = self.position.saturating_add(1);
+        let mut needs_a_part = false;
         if let Stage::Open(clip) = &mut self.stage {
             actions.extend(clip.advance(&self.streams, until));
+            needs_a_part = clip.needs_a_part();
+        }
+        if needs_a_part {
+            actions.extend(self.part(Break::Silence));
+            actions.extend(self.again());
         }
         self.forget();
         actions
@@ -493,134 +435,4 @@ impl Recorder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::eventsink::caps;
-    use crate::eventsink::writer::MAX_QUEUED;
-    use evr_core::recording::sidecar::State;
-
-    const FRAME: usize = 1 << 20;
-
-    fn recorder() -> Recorder {
-        gst::init().expect("GStreamer is installed");
-        let mut recorder = Recorder::new(Config {
-            template: Template::parse("{id}.mp4", Container::Mp4).expect("a template"),
-            container: Container::Mp4,
-            source: "camera".into(),
-            epoch: None,
-            fragment: gst::ClockTime::SECOND,
-            thumbnail: false,
-            exact_start: false,
-        });
-        let caps = "video/x-h264, stream-format=avc, alignment=au, width=320, height=240";
-        let caps = caps.parse().expect("caps");
-        let input = caps::accept(Kind::Video, Container::Mp4, &caps).expect("recordable");
-        recorder.add(Kind::Video);
-        recorder.input(Kind::Video, input);
-        let segment = gst::FormattedSegment::<gst::ClockTime>::new().upcast();
-        recorder.segment(Kind::Video, segment);
-        recorder
-    }
-
-    fn boundary(phase: Phase, end: Nanos) -> Recording {
-        Recording {
-            id: 1,
-            phase,
-            asked: 0,
-            start: 0,
-            sync_point: 0,
-            end,
-            event_start: 0,
-            event_end: 0,
-            continues_from: None,
-            cause: "trigger".into(),
-            signals: vec![],
-        }
-    }
-
-    /// 10 fps, a sync point every second.
-    fn frame(n: u64) -> gst::Buffer {
-        let mut buffer = gst::Buffer::with_size(FRAME).expect("memory");
-        let fields = buffer.get_mut().expect("a new buffer has one owner");
-        fields.set_pts(n * 100 * gst::ClockTime::MSECOND);
-        fields.set_dts(fields.pts());
-        if !n.is_multiple_of(10) {
-            fields.set_flags(gst::BufferFlags::DELTA_UNIT);
-        }
-        buffer
-    }
-
-    /// Feeds frames to a writer behind which nobody reads; says which were written.
-    fn written(recorder: &mut Recorder, frames: std::ops::Range<u64>) -> Vec<u64> {
-        let mut written = Vec::new();
-        for n in frames {
-            for action in recorder
-                .buffer(Kind::Video, frame(n))
-                .expect("a gate has spoken")
-            {
-                if let Action::Write {
-                    writer,
-                    track,
-                    buffer,
-                    pts,
-                    dts,
-                } = action
-                {
-                    written.push(n);
-                    writer.write(track, buffer, pts, dts);
-                }
-            }
-        }
-        written
-    }
-
-    #[test]
-    fn a_live_camera_whose_disk_hangs_loses_groups_of_pictures_and_never_waits() {
-        let mut recorder = recorder();
-        let live = Moment {
-            live: true,
-            clock: None,
-        };
-        recorder.boundary(Kind::Video, boundary(Phase::Open, 0), live);
-        let bound = MAX_QUEUED / FRAME as u64;
-        let written = written(&mut recorder, 0..100);
-        assert_eq!(written, (0..bound).collect::<Vec<_>>());
-        let actions = recorder.boundary(Kind::Video, boundary(Phase::Close, 10_000_000_000), live);
-        let [Action::End(_, ending)] = actions.as_slice() else {
-            panic!("the clip ends");
-        };
-        assert_eq!(ending.facts.state, State::Truncated);
-        assert_eq!(ending.facts.frames, bound);
-        assert!(ending.reason.contains("could not keep up"));
-    }
-
-    #[test]
-    fn a_file_that_can_wait_loses_nothing() {
-        let mut recorder = recorder();
-        let file = Moment {
-            live: false,
-            clock: None,
-        };
-        recorder.boundary(Kind::Video, boundary(Phase::Open, 0), file);
-        assert_eq!(written(&mut recorder, 0..50).len(), 50);
-    }
-
-    #[test]
-    fn a_boundary_that_comes_twice_counts_once_and_what_lies_outside_is_counted() {
-        let mut recorder = recorder();
-        let file = Moment {
-            live: false,
-            clock: None,
-        };
-        assert_eq!(recorder.buffer(Kind::Video, frame(0)).err(), Some(NoGate));
-        let open = boundary(Phase::Open, 0);
-        recorder.boundary(Kind::Video, open.clone(), file);
-        assert_eq!(written(&mut recorder, 0..2).len(), 2);
-        assert!(recorder.boundary(Kind::Video, open, file).is_empty());
-        let close = boundary(Phase::Close, 1);
-        assert_eq!(recorder.boundary(Kind::Video, close.clone(), file).len(), 1);
-        assert!(recorder.boundary(Kind::Video, close, file).is_empty());
-        assert!(written(&mut recorder, 2..4).is_empty());
-        assert_eq!(recorder.outside(), 2);
-    }
-}
+mod tests;
