@@ -16,4 +16,5 @@ pub mod observed;
 pub mod recording;
 pub mod signal;
 pub mod time;
+pub mod tracker;
 mod unit;
