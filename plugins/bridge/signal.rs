@@ -29,16 +29,6 @@ pub(crate) fn is_watermarked(caps: &gst::CapsRef) -> bool {
             .all(|structure| structure.get::<bool>(WATERMARK) == Ok(true))
 }
 
-/// One buffer with one line a signal.
-pub(crate) fn to_buffer(signals: &[Signal], pts: Option<gst::ClockTime>) -> gst::Buffer {
-    let mut text = Vec::new();
-    for signal in signals {
-        text.extend(line(signal).into_bytes());
-        text.push(b'\n');
-    }
-    text_buffer(text, pts)
-}
-
 /// One buffer with whole lines.
 pub(crate) fn text_buffer(lines: Vec<u8>, pts: Option<gst::ClockTime>) -> gst::Buffer {
     let mut buffer = gst::Buffer::from_mut_slice(lines);
@@ -49,11 +39,11 @@ pub(crate) fn text_buffer(lines: Vec<u8>, pts: Option<gst::ClockTime>) -> gst::B
     buffer
 }
 
-/// The in-band form of a signal, for a producer of which no `signal` pad was requested.
-pub(crate) fn to_event(signal: &Signal) -> gst::Event {
+/// The in-band form of a signal's line, for a producer of which no `signal` pad was requested.
+pub(crate) fn to_event(line: &str) -> gst::Event {
     gst::event::CustomDownstream::new(
         gst::Structure::builder(EVR_SIGNAL)
-            .field("json", line(signal))
+            .field("json", line)
             .build(),
     )
 }
@@ -66,7 +56,8 @@ pub(crate) fn from_event(event: &gst::EventRef) -> Option<String> {
     fields.get("json").ok()
 }
 
-fn line(signal: &Signal) -> String {
+/// A signal as it is told, without a newline.
+pub(crate) fn line(signal: &Signal) -> String {
     serde_json::Value::Object(signal.to_json()).to_string()
 }
 
@@ -89,7 +80,7 @@ mod tests {
     fn a_signal_comes_out_of_its_event_as_it_went_in() {
         gst::init().expect("GStreamer is installed");
         let signal = Signal::parse(br#"{"media_time":5,"label":"person"}"#).expect("a signal");
-        let line = from_event(&to_event(&signal)).expect("the event carries it");
-        assert_eq!(Signal::parse(line.as_bytes()), Ok(signal));
+        let told = from_event(&to_event(&line(&signal))).expect("the event carries it");
+        assert_eq!(Signal::parse(told.as_bytes()), Ok(signal));
     }
 }

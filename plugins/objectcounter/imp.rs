@@ -4,18 +4,20 @@
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use evr_core::{
-    counter::{Config, Counter, Labels, LabelsError},
+    counter::{Counter, azure, check_labels},
     observed,
     signal::Signal,
 };
 use glib::Properties;
 use gst::{prelude::*, subclass::prelude::*};
 
+use super::settings::{Rules, RulesFile, Settings, SettingsError};
+use super::{ObjectCounterDirection, ObjectCounterEmit, ObjectCounterReference};
 use crate::bridge::{
     detection,
     model::Model,
     producer::{self, Outlets, Producer},
-    signal::text_buffer,
+    signal::{line, text_buffer},
     time::running_time,
 };
 
@@ -27,38 +29,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// What the user asks for. Read anew with each frame, so that a change in PLAYING counts from the
-/// next frame on.
-#[derive(Debug, Clone, PartialEq)]
-struct Settings {
-    labels: Option<String>,
-    min_confidence: f64,
-    min_count: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            labels: None,
-            // What the detector lets through counts.
-            min_confidence: 0.0,
-            min_count: 1,
-        }
-    }
-}
-
-impl TryFrom<&Settings> for Config {
-    type Error = LabelsError;
-
-    fn try_from(settings: &Settings) -> Result<Self, LabelsError> {
-        Ok(Self {
-            labels: Labels::parse(settings.labels.as_deref().unwrap_or_default())?,
-            min_confidence: settings.min_confidence,
-            min_count: settings.min_count,
-        })
-    }
-}
-
 /// What runs.
 #[derive(Default)]
 struct State {
@@ -69,6 +39,12 @@ struct State {
     model: Option<Model>,
     /// The model cannot find what is asked for: no frame passes any more.
     refused: bool,
+    /// Signals are told as Azure's sample does.
+    compatible: bool,
+    /// The user was told that lines need tracks.
+    told_of_tracks: bool,
+    /// The time stamp of the last frame.
+    last_pts: Option<gst::ClockTime>,
     /// Width and height of the frames, in pixels.
     size: (u32, u32),
     segment: gst::Segment,
@@ -78,18 +54,21 @@ struct State {
 }
 
 impl State {
-    /// Takes over changed settings, as far as they hold; else the old ones stay.
-    fn configure(&mut self, settings: &Settings) -> Result<(), LabelsError> {
+    /// Takes over changed settings, as far as they hold; else the old ones stay. Gives what of
+    /// them means nothing.
+    fn configure(&mut self, settings: &Settings) -> Result<Vec<String>, SettingsError> {
         if self.read == *settings {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.read.clone_from(settings);
-        let config = Config::try_from(settings)?;
+        let Rules { rules, notes } = settings.rules()?;
         if let Some(model) = &self.model {
-            config.labels.check(&model.name, &model.labels)?;
+            check_labels(&rules, &model.name, &model.labels)
+                .map_err(|error| settings.error(error))?;
         }
-        self.counter.configure(config);
-        Ok(())
+        self.counter.configure(rules);
+        self.compatible = settings.compatible;
+        Ok(notes)
     }
 
     /// What a frame shows and raises; `None` where it was not inferred or counted before.
@@ -107,13 +86,30 @@ impl State {
         self.signals += signals.len() as u64;
         let line =
             (!self.outlets.meta.is_empty()).then(|| observed::line(media_time, &observation));
-        Some(Seen { signals, line })
+        let lines = self.lines(&signals);
+        Some(Seen { lines, line })
+    }
+
+    /// Signals as they are told.
+    fn lines(&self, signals: &[Signal]) -> Vec<String> {
+        let told = if self.compatible {
+            azure::message
+        } else {
+            line
+        };
+        signals.iter().map(told).collect()
+    }
+
+    /// Whether now is the time to say that objects need tracks to cross lines.
+    fn lacks_tracks(&mut self) -> bool {
+        let lacks = self.counter.lacks_tracks();
+        lacks && !std::mem::replace(&mut self.told_of_tracks, true)
     }
 }
 
 /// What a frame led to.
 struct Seen {
-    signals: Vec<Signal>,
+    lines: Vec<String>,
     /// The observation itself, where a `meta` pad wants it.
     line: Option<String>,
 }
@@ -133,10 +129,95 @@ pub(crate) struct ObjectCounter {
         default = Settings::default().min_confidence, mutable_playing
     )]
     #[property(
+        name = "min-area", nick = "Minimum area",
+        blurb = "The share of the frame, from 0 to 1, from which on an object counts",
+        get, set, type = f64, member = min_area, minimum = 0.0, maximum = 1.0,
+        default = Settings::default().min_area, mutable_playing
+    )]
+    #[property(
+        name = "max-area", nick = "Maximum area",
+        blurb = "The share of the frame, from 0 to 1, up to which an object counts",
+        get, set, type = f64, member = max_area, minimum = 0.0, maximum = 1.0,
+        default = Settings::default().max_area, mutable_playing
+    )]
+    #[property(
         name = "min-count", nick = "Minimum count",
-        blurb = "How many objects that count make a frame raise a signal",
-        get, set, type = u32, member = min_count, minimum = 1,
+        blurb = "How many objects that count make a frame raise a signal; 0 only together with max-count, to watch for absence",
+        get, set, type = u32, member = min_count,
         default = Settings::default().min_count, mutable_playing
+    )]
+    #[property(
+        name = "max-count", nick = "Maximum count",
+        blurb = "More objects than this that count make a frame raise no signal (4294967295 = no limit)",
+        get, set, type = u32, member = max_count,
+        default = Settings::default().max_count, mutable_playing
+    )]
+    #[property(
+        name = "zones", nick = "Zones",
+        blurb = "Where objects count: polygons in fractions of the frame, each a name, a colon and x,y,x,y,…, separated by semicolons, such as door:0.1,0.2,0.4,0.2,0.4,0.9 (nothing = everywhere)",
+        get, set, nullable, type = Option<String>, member = zones, mutable_playing
+    )]
+    #[property(
+        name = "reference", nick = "Reference",
+        blurb = "What of an object must lie in a zone, and which point of it goes over a line",
+        get, set, type = ObjectCounterReference, member = reference, builder(ObjectCounterReference::default()).mutable_playing()
+    )]
+    #[property(
+        name = "min-overlap", nick = "Minimum overlap",
+        blurb = "The share of an object's box, from 0 to 1, that must lie in a zone, where reference is overlap",
+        get, set, type = f64, member = min_overlap, minimum = 0.0, maximum = 1.0,
+        default = Settings::default().min_overlap, mutable_playing
+    )]
+    #[property(
+        name = "lines", nick = "Lines",
+        blurb = "Lines whose crossing raises a signal, instead of presence: each a name, a colon and x,y,x,y in fractions of the frame, separated by semicolons, such as gate:0.5,0,0.5,1; objects need track ids",
+        get, set, nullable, type = Option<String>, member = lines, mutable_playing
+    )]
+    #[property(
+        name = "direction", nick = "Direction",
+        blurb = "Which crossings of a line raise a signal, for who looks from its first point to its second",
+        get, set, type = ObjectCounterDirection, member = direction, builder(ObjectCounterDirection::default()).mutable_playing()
+    )]
+    #[property(
+        name = "min-dwell", nick = "Minimum dwell",
+        blurb = "How many nanoseconds of media time an object must have been there, in the zones if there are any, before it counts",
+        get, set, type = u64, member = min_dwell,
+        default = Settings::default().min_dwell, mutable_playing
+    )]
+    #[property(
+        name = "confirm-frames", nick = "Confirming frames",
+        blurb = "In how many of the last window-frames inferred frames enough objects must be found before the first signal, so that a false find raises none",
+        get, set, type = u32, member = confirm_frames, minimum = 1,
+        default = Settings::default().confirm_frames, mutable_playing
+    )]
+    #[property(
+        name = "window-frames", nick = "Window of frames",
+        blurb = "Among how many inferred frames confirm-frames is asked for (0 = as many as confirm-frames)",
+        get, set, type = u32, member = window_frames,
+        default = Settings::default().window_frames, mutable_playing
+    )]
+    #[property(
+        name = "absence-time", nick = "Absence time",
+        blurb = "For how many nanoseconds of media time objects may be missed before they are gone: before a stop is raised, and before dwelling and confirming begin anew",
+        get, set, type = u64, member = absence_time,
+        default = Settings::default().absence_time, mutable_playing
+    )]
+    #[property(
+        name = "emit", nick = "Emit",
+        blurb = "Whether a trigger is raised for each frame, or a start and a stop for each presence",
+        get, set, type = ObjectCounterEmit, member = emit, builder(ObjectCounterEmit::default()).mutable_playing()
+    )]
+    #[property(
+        name = "objectcounter-compatible", nick = "Compatible with Azure's objectCounter",
+        blurb = "Whether signals are told and counted as Azure's sample objectCounter does: {\"count\":n} and nothing else, for confidences above min-confidence and not equal to it",
+        get, set, type = bool, member = compatible,
+        default = Settings::default().compatible, mutable_playing
+    )]
+    #[property(
+        name = "rules-file", nick = "Rules file",
+        blurb = "A file with several named rules, which count instead of the one that the other properties make: JSON as docs/rules.schema.json describes it, or nvdsanalytics' ini; setting it again reads it again, and a wrong one while playing is warned of and the old rules stay",
+        get = |this: &Self| this.settings().rules_file.as_ref().map(|file| file.path.clone()),
+        set = Self::set_rules_file, nullable, type = Option<String>, mutable_playing
     )]
     settings: Mutex<Settings>,
     #[property(
@@ -165,30 +246,36 @@ impl ObjectCounter {
             .expect("no thread panics under this lock")
     }
 
-    fn fail(&self, err: &LabelsError) {
+    fn set_rules_file(&self, path: Option<String>) {
+        let file = path.filter(|path| !path.is_empty()).map(RulesFile::read);
+        self.settings().rules_file = file;
+    }
+
+    fn fail(&self, err: &SettingsError) {
         let name = self.obj().name();
         gst::element_imp_error!(self, gst::LibraryError::Settings, ("{name}: {err}"));
+    }
+
+    fn warn(&self, what: &str) {
+        let name = self.obj().name();
+        gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{name}: {what}"));
     }
 
     /// The settings as they are now, or the old ones with a warning.
     fn configure(&self) {
         let configured = self.lock().configure(&self.settings());
-        if let Err(err) = configured {
-            let name = self.obj().name();
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ("{name}: {err}; what counted before still counts")
-            );
+        match configured {
+            Ok(notes) => notes.iter().for_each(|note| self.warn(note)),
+            Err(err) => self.warn(&format!("{err}; what counted before still counts")),
         }
     }
 
     /// A detector tells what it can find: is that what is asked for?
-    fn meet(&self, model: Model) -> Result<(), LabelsError> {
+    fn meet(&self, model: Model) -> Result<(), SettingsError> {
         self.configure();
         let mut state = self.lock();
-        let labels = &state.counter.config().labels;
-        let checked = labels.check(&model.name, &model.labels);
+        let checked = check_labels(state.counter.rules(), &model.name, &model.labels)
+            .map_err(|error| state.read.error(error));
         state.refused = checked.is_err();
         state.model = Some(model);
         checked
@@ -196,19 +283,37 @@ impl ObjectCounter {
 
     /// Begins anew with the settings as they are, if they can be read.
     fn start(&self) -> Result<(), gst::StateChangeError> {
+        // The file may have changed since it was named.
+        let path = self.settings().rules_file.take();
+        self.set_rules_file(path.map(|file| file.path));
         let settings = self.settings().clone();
-        let config = Config::try_from(&settings).map_err(|err| {
+        let Rules { rules, notes } = settings.rules().map_err(|err| {
             self.fail(&err);
             gst::StateChangeError
         })?;
+        notes.iter().for_each(|note| self.warn(note));
         let mut state = self.lock();
         *state = State {
-            counter: Counter::new(config),
+            counter: Counter::new(rules),
+            compatible: settings.compatible,
             read: settings,
             outlets: std::mem::take(&mut state.outlets),
             ..State::default()
         };
         Ok(())
+    }
+
+    /// The stream has ended: what is still there stops.
+    fn end(&self) {
+        let (lines, pads, pts) = {
+            let mut state = self.lock();
+            let signals: Vec<_> = state.counter.end().into_iter().collect();
+            state.signals += signals.len() as u64;
+            let lines = state.lines(&signals);
+            (lines, state.outlets.pads.clone(), state.last_pts)
+        };
+        // Who fails now has told so; the end comes all the same.
+        let _ = producer::tell_lines(self, &pads, &lines, pts);
     }
 }
 
@@ -228,24 +333,30 @@ impl Producer for ObjectCounter {
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.configure();
         let pts = buffer.pts();
-        let (seen, mut pads, meta) = {
+        let (seen, mut pads, meta, lacks_tracks) = {
             let mut state = self.lock();
             if state.refused {
                 return Err(gst::FlowError::Error);
             }
             let seen = state.observe(&buffer);
-            (seen, state.outlets.pads.clone(), state.outlets.meta.clone())
+            state.last_pts = pts.or(state.last_pts);
+            let lacks_tracks = state.lacks_tracks();
+            let Outlets { pads, meta, .. } = &state.outlets;
+            (seen, pads.clone(), meta.clone(), lacks_tracks)
         };
+        if lacks_tracks {
+            self.warn("objects without track ids cross no lines: put a tracker in front");
+        }
         match seen.as_ref().and_then(|seen| seen.line.as_ref()) {
             Some(line) => producer::push(&meta, &text_buffer(format!("{line}\n").into(), pts))?,
             None => producer::all_told(&meta, pts),
         }
-        if let Some(Seen { signals, .. }) = seen {
-            gst::log!(CAT, imp = self, "{} signals at {pts:?}", signals.len());
-            if signals.is_empty() {
+        if let Some(Seen { lines, .. }) = seen {
+            gst::log!(CAT, imp = self, "{} signals at {pts:?}", lines.len());
+            if lines.is_empty() {
                 producer::all_told(&pads, pts);
             }
-            producer::tell(self, &pads, &signals, pts)?;
+            producer::tell_lines(self, &pads, &lines, pts)?;
         }
         let video = self.srcpad.push(buffer);
         pads.extend(meta);
@@ -265,6 +376,7 @@ impl Producer for ObjectCounter {
                 };
                 self.lock().size = size;
             }
+            gst::EventView::Eos(_) => self.end(),
             gst::EventView::Segment(segment) => self.lock().segment = segment.segment().clone(),
             _ => {
                 // Accepted all the same: refused, it would come and fail again with each frame.

@@ -15,7 +15,7 @@ use evr_core::signal::Signal;
 use gst::{prelude::*, subclass::prelude::*};
 
 pub(crate) use self::pads::{add_signal_pad, meta_template, remove_signal_pad, templates, video};
-use super::signal::{to_buffer, to_event, watermarked_caps};
+use super::signal::{line, text_buffer, to_event, watermarked_caps};
 
 /// The `signal` and `meta` pads and what those that are requested later have missed. Part of the state of the
 /// element, so under its lock.
@@ -89,16 +89,28 @@ pub(crate) fn tell<T: Producer>(
     signals: &[Signal],
     pts: Option<gst::ClockTime>,
 ) -> Result<(), gst::FlowError> {
-    if signals.is_empty() {
+    let lines: Vec<_> = signals.iter().map(line).collect();
+    tell_lines(this, pads, &lines, pts)
+}
+
+/// The same with signals that are lines already.
+pub(crate) fn tell_lines<T: Producer>(
+    this: &T,
+    pads: &[gst::Pad],
+    lines: &[String],
+    pts: Option<gst::ClockTime>,
+) -> Result<(), gst::FlowError> {
+    if lines.is_empty() {
         return Ok(());
     }
     if pads.is_empty() {
-        for signal in signals {
-            this.srcpad().push_event(to_event(signal));
+        for line in lines {
+            this.srcpad().push_event(to_event(line));
         }
         return Ok(());
     }
-    push(pads, &to_buffer(signals, pts))
+    let text = lines.join("\n") + "\n";
+    push(pads, &text_buffer(text.into(), pts))
 }
 
 /// Gives a buffer to requested pads.

@@ -3,8 +3,6 @@
 //! Here: what such a list says, and whether a model can say it too. Not here: what is done with a
 //! detection that passes.
 
-use crate::detection::Detection;
-
 /// How many of a model's labels a refusal names before it only counts the rest.
 const NAMED_LABELS: usize = 8;
 
@@ -85,18 +83,14 @@ impl Labels {
         Ok(Self(entries))
     }
 
-    /// Whether a detection's label is listed and its confidence at least its threshold, which is
-    /// `min_confidence` where the list gives none.
-    pub(super) fn accepts(&self, detection: &Detection, min_confidence: f64) -> bool {
-        let min_confidence = if self.0.is_empty() {
-            min_confidence
-        } else {
-            match self.0.iter().find(|entry| entry.label == detection.label) {
-                Some(entry) => entry.min_confidence.unwrap_or(min_confidence),
-                None => return false,
-            }
-        };
-        detection.confidence >= min_confidence
+    /// From which confidence on a label counts, which is `min_confidence` where the list gives
+    /// none of its own; `None` where the label is not listed.
+    pub(super) fn threshold(&self, label: &str, min_confidence: f64) -> Option<f64> {
+        if self.0.is_empty() {
+            return Some(min_confidence);
+        }
+        let entry = self.0.iter().find(|entry| entry.label == label)?;
+        Some(entry.min_confidence.unwrap_or(min_confidence))
     }
 
     /// Whether a model that says exactly `known` can say every listed label. A model that does
@@ -163,32 +157,20 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn seen(label: &str, confidence: f64) -> Detection {
-        Detection {
-            label: label.into(),
-            label_id: -1,
-            confidence,
-            bbox: crate::detection::BoundingBox::from_corners(0.0, 0.0, 1.0, 1.0),
-            track_id: None,
-        }
-    }
-
     #[test]
     fn an_empty_list_lets_every_label_count() {
         for list in ["", "  "] {
             let labels = Labels::parse(list).expect("nothing means all");
-            assert!(labels.accepts(&seen("zebra", 0.5), 0.5));
-            assert!(!labels.accepts(&seen("zebra", 0.49), 0.5));
+            assert_eq!(labels.threshold("zebra", 0.5), Some(0.5));
         }
     }
 
     #[test]
-    fn a_label_has_its_own_threshold_or_the_general_one_and_at_least_means_at_least() {
+    fn a_label_has_its_own_threshold_or_the_general_one() {
         let labels = Labels::parse(" person , traffic light:0.6").expect("a right list");
-        assert!(labels.accepts(&seen("person", 0.5), 0.5));
-        assert!(labels.accepts(&seen("traffic light", 0.6), 0.9));
-        assert!(!labels.accepts(&seen("traffic light", 0.59), 0.1));
-        assert!(!labels.accepts(&seen("dog", 1.0), 0.0));
+        assert_eq!(labels.threshold("person", 0.5), Some(0.5));
+        assert_eq!(labels.threshold("traffic light", 0.9), Some(0.6));
+        assert_eq!(labels.threshold("dog", 0.0), None);
     }
 
     #[test]

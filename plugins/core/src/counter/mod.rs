@@ -1,56 +1,112 @@
 //! From what a detector saw to what is worth a signal.
 //!
-//! Here: which detections count, how many make a trigger, and the words in which the signal says
-//! why. Not here: how observations come off frames and how signals travel.
+//! Here: which detections count (`labels`, `geometry`, `sift`), when a rule holds (`watch`,
+//! `crossing`), the words in which a signal says why (`reason`), and the forms in which rules are
+//! written. Not here: how observations come off frames and how signals travel.
 
+pub mod azure;
+mod crossing;
+mod geometry;
 mod labels;
+pub mod nvdsanalytics;
+mod reason;
+mod rule;
+pub mod rules_file;
+mod sift;
+mod watch;
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value};
-
-pub use self::labels::{Labels, LabelsError};
-use crate::detection::{Detection, Observation};
+use self::reason::Ended;
+use self::watch::{Span, Step, Watch};
+use crate::detection::Observation;
 use crate::signal::{Action, Signal, When};
 use crate::time::Nanos;
 
-/// What counts; by default every object there is.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Config {
-    /// The labels that count.
-    pub labels: Labels,
-    /// The confidence from which a detection counts, where its label has no threshold of its own.
-    pub min_confidence: f64,
-    /// How many counted objects make a trigger; 0 means the same as 1.
-    pub min_count: u32,
+pub use self::geometry::{Point, Polygon, ShapeError};
+pub use self::labels::{Labels, LabelsError};
+pub use self::reason::Decision;
+pub use self::rule::{
+    Direction, Emit, Line, MAX_SHAPES, Reference, Rule, RuleError, Zone, parse_lines, parse_zones,
+};
+pub use self::rules_file::RulesError;
+pub use self::watch::Verdict;
+
+/// Whether a model that says exactly `known` can say every label of `rules`; one that does not tell
+/// is believed.
+///
+/// # Errors
+/// Of the first rule that it cannot serve, with the rule's path in a rules file.
+pub fn check_labels<'a>(
+    rules: impl IntoIterator<Item = &'a Rule>,
+    model: &str,
+    known: &[String],
+) -> Result<(), RulesError> {
+    for rule in rules {
+        rule.labels
+            .check(model, known)
+            .map_err(|err| rule.error(err.into()))?;
+    }
+    Ok(())
 }
 
-/// Counts objects frame by frame.
+/// Holds rules against observations, one after the other.
 #[derive(Debug, Default)]
 pub struct Counter {
-    config: Config,
+    watches: Vec<Watch>,
     /// The last numbered observation that was counted.
     last_seq: Option<u64>,
+    /// The time of the last observation that had one.
+    now: Nanos,
+    /// Presences that are over while another rule's goes on: one stop ends them all.
+    ended: Vec<Ended>,
+    explains: bool,
+    decisions: Vec<Decision>,
+    lacks_tracks: bool,
 }
 
 impl Counter {
-    /// A counter that has seen nothing yet.
-    pub fn new(config: Config) -> Self {
+    /// A counter that has seen nothing yet. The rules have been checked.
+    pub fn new(rules: Vec<Rule>) -> Self {
         Self {
-            config,
-            last_seq: None,
+            watches: rules.into_iter().map(Watch::new).collect(),
+            ..Self::default()
         }
     }
 
     /// The rules by which it counts.
-    pub fn config(&self) -> &Config {
-        &self.config
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.watches.iter().map(|watch| &watch.rule)
     }
 
-    /// Counts by other rules from the next observation on; what was seen stays seen.
-    pub fn configure(&mut self, config: Config) {
-        self.config = config;
+    /// Counts by other rules from the next observation on. A rule that stays as it was keeps what
+    /// it remembers; a presence whose rule is gone ends with the next observation.
+    pub fn configure(&mut self, rules: Vec<Rule>) {
+        let mut old = std::mem::take(&mut self.watches);
+        for rule in rules {
+            let same = old.iter().position(|watch| watch.rule == rule);
+            let watch = same.map_or_else(|| Watch::new(rule), |same| old.swap_remove(same));
+            self.watches.push(watch);
+        }
+        for watch in &mut old {
+            if let Some(span) = watch.phase.take() {
+                let ended = ended(&watch.rule, span, "rules-changed");
+                self.ended.extend(ended);
+            }
+        }
+    }
+
+    /// Whether decisions are put into words, which costs more than deciding.
+    pub fn explain(&mut self, explains: bool) {
+        self.explains = explains;
+    }
+
+    /// What each rule made of the last observation, where decisions are put into words.
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    /// Whether a rule with lines has met an object without a track, which crosses nothing.
+    pub fn lacks_tracks(&self) -> bool {
+        self.lacks_tracks
     }
 
     /// Takes what was seen in the frame at `media_time` and gives the signals that it raises,
@@ -70,83 +126,121 @@ impl Counter {
             }
             self.last_seq = Some(observation.seq);
         }
-        let Config {
-            labels,
-            min_confidence,
-            min_count,
-        } = &self.config;
-        let mut counted: Vec<&Detection> = observation
-            .detections
-            .iter()
-            .filter(|detection| labels.accepts(detection, *min_confidence))
-            .collect();
-        if counted.is_empty() || counted.len() < *min_count as usize {
-            return Some(Vec::new());
+        self.now = media_time.unwrap_or(self.now);
+        self.decisions.clear();
+        let (mut signals, mut goes_on) = (Vec::new(), false);
+        for watch in &mut self.watches {
+            let step = watch.step(self.now, observation);
+            if let Some(span) = step.ended {
+                self.ended.extend(ended(&watch.rule, span, "absent"));
+            }
+            let on_change = watch.rule.emit == Emit::OnChange;
+            goes_on |= on_change && watch.phase.is_some() && step.began.is_none();
+            if self.explains {
+                self.decisions.push(reason::decision(&watch.rule, &step));
+            }
+            let untracked = |object: &sift::Sifted<'_>| object.detection.track_id.is_none();
+            self.lacks_tracks |= !watch.rule.lines.is_empty() && step.counted().any(untracked);
+            raise(
+                &watch.rule,
+                &observation.model,
+                media_time,
+                &step,
+                &mut signals,
+            );
         }
-        counted.sort_by(|a, b| best_first(a, b));
-        Some(vec![Signal {
-            action: Action::Trigger,
-            id: None,
-            when: media_time.map(When::Media),
-            body: body(&observation.model, &counted),
-        }])
+        if !goes_on {
+            // It ended before what has begun since.
+            signals.splice(0..0, self.stop(media_time));
+        }
+        Some(signals)
+    }
+
+    /// The stream has ended: what is still there has been seen for the last time.
+    pub fn end(&mut self) -> Option<Signal> {
+        for watch in &mut self.watches {
+            if let Some(span) = watch.phase.take() {
+                self.ended.extend(ended(&watch.rule, span, "end-of-stream"));
+            }
+        }
+        self.stop(None)
     }
 
     /// What comes next has nothing to do with what was seen: the stream was flushed, or another
     /// one begins.
     pub fn flush(&mut self) {
         self.last_seq = None;
+        self.now = 0;
+        self.ended.clear();
+        self.watches.iter_mut().for_each(Watch::flush);
     }
-}
 
-/// A total order, so that the order in which a detector lists its finds changes no signal.
-fn best_first(a: &Detection, b: &Detection) -> Ordering {
-    let corners = |d: &Detection| [d.bbox.l, d.bbox.t, d.bbox.w, d.bbox.h];
-    b.confidence
-        .total_cmp(&a.confidence)
-        .then_with(|| a.label.cmp(&b.label))
-        .then_with(|| {
-            let pairs = corners(a).into_iter().zip(corners(b));
-            pairs
-                .map(|(a, b)| a.total_cmp(&b))
-                .find(|order| order.is_ne())
-                .unwrap_or(Ordering::Equal)
+    /// The stop for all that has ended, no later than `now`.
+    fn stop(&mut self, now: Option<Nanos>) -> Option<Signal> {
+        let (at, body) = reason::end(std::mem::take(&mut self.ended))?;
+        Some(Signal {
+            action: Action::Stop,
+            id: None,
+            when: Some(When::Media(now.map_or(at, |now| at.min(now)))),
+            body,
         })
-        .then_with(|| a.track_id.cmp(&b.track_id))
+    }
 }
 
-/// Says why: the most frequent label (the best of those equally frequent), how many objects
-/// counted, who saw them, and each of them.
-fn body(model: &str, counted: &[&Detection]) -> Map<String, Value> {
-    let mut tally: BTreeMap<&str, usize> = BTreeMap::new();
-    for detection in counted {
-        *tally.entry(&detection.label).or_default() += 1;
-    }
-    let most = tally.values().max();
-    let label = counted
-        .iter()
-        .map(|detection| detection.label.as_str())
-        .find(|label| tally.get(label) == most);
+/// The end of a presence that was told to have begun.
+fn ended(rule: &Rule, span: Span, cause: &'static str) -> Option<Ended> {
+    (rule.emit == Emit::OnChange).then(|| Ended {
+        rule: rule.name.clone(),
+        label: rule.signal_label.clone(),
+        since: span.since,
+        last_seen: span.last,
+        at: span.last.saturating_add(rule.absence_time),
+        cause,
+    })
+}
 
-    let mut body = Map::new();
-    body.insert("label".into(), label.into());
-    body.insert("count".into(), counted.len().into());
-    if !model.is_empty() {
-        body.insert("model".into(), model.into());
+/// The signals of one rule.
+fn raise(
+    rule: &Rule,
+    model: &str,
+    media_time: Option<Nanos>,
+    step: &Step<'_>,
+    signals: &mut Vec<Signal>,
+) {
+    let mut signal = |action, body| {
+        signals.push(Signal {
+            action,
+            id: None,
+            when: media_time.map(When::Media),
+            body,
+        });
+    };
+    for (object, crossing) in &step.crossings {
+        let object = &step.objects[*object];
+        let body = reason::crossing(rule, model, object, crossing);
+        signal(Action::Trigger, body);
     }
-    let objects: Vec<Value> = counted
-        .iter()
-        .map(|detection| detection.to_json())
-        .collect();
-    body.insert("objects".into(), objects.into());
-    body
+    if !rule.lines.is_empty() || step.verdict != Verdict::Holds {
+        return;
+    }
+    match rule.emit {
+        Emit::WhilePresent => signal(Action::Trigger, reason::presence(rule, model, step)),
+        Emit::OnChange => {
+            if let Some(first) = step.began {
+                let mut body = reason::presence(rule, model, step);
+                body.insert("since".into(), first.into());
+                signal(Action::Start, body);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detection::BoundingBox;
+    use crate::detection::{BoundingBox, Detection};
     use proptest::prelude::*;
+    use serde_json::Value;
 
     fn seen(label: &str, confidence: f64) -> Detection {
         Detection {
@@ -171,12 +265,13 @@ mod tests {
         }
     }
 
-    fn config(labels: &str, min_confidence: f64, min_count: u32) -> Config {
-        Config {
+    fn config(labels: &str, min_confidence: f64, min_count: u32) -> Vec<Rule> {
+        vec![Rule {
             labels: Labels::parse(labels).expect("a right list"),
             min_confidence,
             min_count,
-        }
+            ..Rule::default()
+        }]
     }
 
     fn line(signal: &Signal) -> String {
@@ -218,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_frame_with_nothing_in_it_never_triggers() {
-        let mut counter = Counter::new(config("", 0.0, 0));
+        let mut counter = Counter::new(config("", 0.0, 1));
         assert_eq!(counter.observe(Some(0), &frame(0, vec![])), Some(vec![]));
     }
 

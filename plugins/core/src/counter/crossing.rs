@@ -1,0 +1,191 @@
+//! Who crosses which line: tracked objects whose reference point changes sides.
+//!
+//! A point on the line is on neither side: who touches it and turns back has not crossed. Who walks
+//! round the end of a line has changed sides without crossing it.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::geometry::{Point, side, touch};
+use super::rule::{Direction, Line};
+use crate::time::{Nanos, SECOND};
+
+/// A track that was not seen for so long does not come back: trackers forget sooner.
+const FORGET: Nanos = 60 * SECOND;
+
+/// How often a line was crossed since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Totals {
+    /// From its left side to its right.
+    pub(super) left_to_right: u64,
+    /// From its right side to its left.
+    pub(super) right_to_left: u64,
+}
+
+/// One crossing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Crossing {
+    /// Index of the line.
+    pub(super) line: usize,
+    /// Never [`Direction::Both`].
+    pub(super) direction: Direction,
+    /// With this one.
+    pub(super) totals: Totals,
+}
+
+#[derive(Debug)]
+struct Track {
+    at: Point,
+    seen: Nanos,
+    /// Of each line, the side on which it was last; `Equal` where it was on none yet.
+    sides: Vec<Ordering>,
+}
+
+/// The tracks and totals of a rule's lines.
+#[derive(Debug, Default)]
+pub(super) struct Crossings {
+    tracks: BTreeMap<i64, Track>,
+    totals: Vec<Totals>,
+}
+
+impl Crossings {
+    /// Moves a track to `at`; gives the crossings, in the order of the lines.
+    pub(super) fn step(&mut self, lines: &[Line], id: i64, at: Point, now: Nanos) -> Vec<Crossing> {
+        self.totals.resize(lines.len(), Totals::default());
+        let track = self.tracks.entry(id).or_insert_with(|| Track {
+            at,
+            seen: now,
+            sides: vec![Ordering::Equal; lines.len()],
+        });
+        let mut crossed = Vec::new();
+        for (n, line) in lines.iter().enumerate() {
+            let (from, to) = (track.sides[n], side(line.from, line.to, at));
+            if to.is_eq() {
+                continue;
+            }
+            track.sides[n] = to;
+            let through = line.endless || touch(track.at, at, line.from, line.to);
+            if from.is_eq() || from == to || !through {
+                continue;
+            }
+            let totals = &mut self.totals[n];
+            let direction = if to.is_gt() {
+                totals.left_to_right += 1;
+                Direction::LeftToRight
+            } else {
+                totals.right_to_left += 1;
+                Direction::RightToLeft
+            };
+            crossed.push(Crossing {
+                line: n,
+                direction,
+                totals: *totals,
+            });
+        }
+        (track.at, track.seen) = (at, now);
+        crossed
+    }
+
+    /// Forgets who has long been away.
+    pub(super) fn tidy(&mut self, now: Nanos) {
+        self.tracks
+            .retain(|_, track| now.saturating_sub(track.seen) <= FORGET);
+    }
+
+    /// Another stream: its tracks are others. What was counted stays counted.
+    pub(super) fn flush(&mut self) {
+        self.tracks.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn line(endless: bool) -> Line {
+        Line {
+            endless,
+            ..Line::new("l", (0.5, 0.25), (0.5, 0.75)).expect("a line")
+        }
+    }
+
+    fn walk(line: &Line, path: &[(f64, f64)]) -> Vec<Direction> {
+        let mut crossings = Crossings::default();
+        let lines = [line.clone()];
+        let steps = path.iter().enumerate();
+        steps
+            .flat_map(|(n, &(x, y))| crossings.step(&lines, 7, Point::new(x, y), n as Nanos))
+            .map(|crossing| crossing.direction)
+            .collect()
+    }
+
+    #[test]
+    fn sides_are_those_of_who_looks_along_the_line() {
+        // The line leads down, so its left side is the picture's right.
+        use Direction::{LeftToRight, RightToLeft};
+        assert_eq!(walk(&line(false), &[(0.6, 0.5), (0.4, 0.5)]), [LeftToRight]);
+        assert_eq!(walk(&line(false), &[(0.4, 0.5), (0.6, 0.5)]), [RightToLeft]);
+    }
+
+    #[test]
+    fn who_stops_on_the_line_crosses_when_leaving_it_on_the_other_side() {
+        let through = [(0.4, 0.5), (0.5, 0.5), (0.5, 0.6), (0.6, 0.5)];
+        assert_eq!(walk(&line(false), &through).len(), 1);
+        let back = [(0.4, 0.5), (0.5, 0.5), (0.4, 0.5)];
+        assert_eq!(walk(&line(false), &back), []);
+        let appeared = [(0.5, 0.5), (0.6, 0.5)];
+        assert_eq!(walk(&line(false), &appeared), []);
+    }
+
+    #[test]
+    fn who_walks_round_the_end_crosses_only_an_endless_line() {
+        let round = [(0.4, 0.1), (0.6, 0.1), (0.6, 0.5), (0.4, 0.5)];
+        assert_eq!(walk(&line(false), &round).len(), 1);
+        assert_eq!(walk(&line(true), &round).len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn totals_are_the_changes_of_sign_of_the_distance(
+            walks in proptest::collection::vec(
+                proptest::collection::vec((0..=20_i64, 0..=20_i64), 0..24), 1..4),
+            (ax, ay, bx, by) in (0..=20_i64, 0..=20_i64, 0..=20_i64, 0..=20_i64),
+        ) {
+            let at = |(x, y): (i64, i64)| Point::new(x as f64 / 32.0, y as f64 / 32.0);
+            prop_assume!((ax, ay) != (bx, by));
+            let line = Line {
+                name: String::new(),
+                from: at((ax, ay)),
+                to: at((bx, by)),
+                endless: true,
+            };
+            let mut crossings = Crossings::default();
+            let mut last = Totals::default();
+            let longest = walks.iter().map(Vec::len).max().unwrap_or(0);
+            for n in 0..longest {
+                for (id, walk) in walks.iter().enumerate() {
+                    let Some(&p) = walk.get(n) else { continue };
+                    for crossing in crossings.step(std::slice::from_ref(&line), id as i64, at(p), n as Nanos) {
+                        last = crossing.totals;
+                    }
+                }
+            }
+            let mut truth = Totals::default();
+            for walk in &walks {
+                let signs = walk.iter().map(|&(x, y)| {
+                    ((bx - ax) * (y - ay) - (by - ay) * (x - ax)).signum()
+                });
+                let signs: Vec<_> = signs.filter(|sign| *sign != 0).collect();
+                for pair in signs.windows(2) {
+                    match (pair[0], pair[1]) {
+                        (-1, 1) => truth.left_to_right += 1,
+                        (1, -1) => truth.right_to_left += 1,
+                        _ => {}
+                    }
+                }
+            }
+            prop_assert_eq!(last, truth);
+        }
+    }
+}

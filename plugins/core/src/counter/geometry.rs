@@ -1,0 +1,310 @@
+//! Zones and lines in the frame, exactly: coordinates are whole steps of 2⁻³⁰ of the frame, so which
+//! side of a line a point lies on is never a matter of rounding.
+
+use std::cmp::Ordering;
+
+use crate::detection::BoundingBox;
+
+const STEPS: f64 = (1_u32 << 30) as f64;
+
+/// A point of the frame, origin top left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Point {
+    x: i64,
+    y: i64,
+}
+
+impl Point {
+    /// From fractions of the frame. What no fraction can be becomes the nearest border.
+    pub fn new(x: f64, y: f64) -> Self {
+        // `as` takes NaN to 0; what lies outside stays outside, within reason.
+        let steps = |v: f64| (v.clamp(-8.0, 8.0) * STEPS).round() as i64;
+        Self {
+            x: steps(x),
+            y: steps(y),
+        }
+    }
+
+    fn fractions(self) -> (f64, f64) {
+        (self.x as f64 / STEPS, self.y as f64 / STEPS)
+    }
+}
+
+/// Where `p` lies for who looks from `a` to `b`: left is `Less`, right `Greater`, on the line
+/// `Equal`.
+pub(super) fn side(a: Point, b: Point, p: Point) -> Ordering {
+    // Differences fit 35 bits, their products an i128 by far.
+    let (abx, aby) = (i128::from(b.x - a.x), i128::from(b.y - a.y));
+    let (apx, apy) = (i128::from(p.x - a.x), i128::from(p.y - a.y));
+    (abx * apy - aby * apx).cmp(&0)
+}
+
+/// Whether `p`, which lies on the line through both, lies between `a` and `b` or is one of them.
+fn between(a: Point, b: Point, p: Point) -> bool {
+    (a.x.min(b.x)..=a.x.max(b.x)).contains(&p.x) && (a.y.min(b.y)..=a.y.max(b.y)).contains(&p.y)
+}
+
+/// Whether the segments `a b` and `c d` share a point.
+pub(super) fn touch(a: Point, b: Point, c: Point, d: Point) -> bool {
+    let (ac, ad) = (side(a, b, c), side(a, b, d));
+    let (ca, cb) = (side(c, d, a), side(c, d, b));
+    let apart = |one: Ordering, other: Ordering| one as i8 * other as i8 == -1;
+    (apart(ac, ad) && apart(ca, cb))
+        || (ac.is_eq() && between(a, b, c))
+        || (ad.is_eq() && between(a, b, d))
+        || (ca.is_eq() && between(c, d, a))
+        || (cb.is_eq() && between(c, d, b))
+}
+
+/// Why points make no zone or line.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ShapeError {
+    /// Not enough corners.
+    #[error("a polygon of {0} corners has no inside: give at least 3")]
+    Corners(usize),
+    /// Not within the frame.
+    #[error("the point ({x}, {y}) lies outside the frame: give fractions from 0 to 1")]
+    Outside {
+        /// From the left.
+        x: f64,
+        /// From the top.
+        y: f64,
+    },
+    /// Two edges meet where they must not.
+    #[error(
+        "the polygon crosses itself: its edges {first} and {second} meet (edge 0 leads from corner 0 \
+         to corner 1); list the corners in the order of the outline"
+    )]
+    Crossing {
+        /// The one edge.
+        first: usize,
+        /// The other edge.
+        second: usize,
+    },
+    /// A line that is a point.
+    #[error("the line has no length: give two different points")]
+    NoLength,
+}
+
+/// Refuses what no fraction of the frame is.
+pub(super) fn point((x, y): (f64, f64)) -> Result<Point, ShapeError> {
+    if (0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y) {
+        Ok(Point::new(x, y))
+    } else {
+        Err(ShapeError::Outside { x, y })
+    }
+}
+
+/// The area within a closed outline that does not touch itself; the outline belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Polygon(Vec<Point>);
+
+impl Polygon {
+    /// From its corners, in the order of the outline, either way round.
+    ///
+    /// # Errors
+    /// A [`ShapeError`] that names the corner or the edges.
+    pub fn new(corners: &[(f64, f64)]) -> Result<Self, ShapeError> {
+        let mut corners: Vec<Point> = corners
+            .iter()
+            .map(|&corner| point(corner))
+            .collect::<Result<_, _>>()?;
+        // Closed in writing: the first corner said again.
+        if corners.len() > 3 && corners.first() == corners.last() {
+            corners.pop();
+        }
+        if corners.len() < 3 {
+            return Err(ShapeError::Corners(corners.len()));
+        }
+        let polygon = Self(corners);
+        match polygon.meeting_edges() {
+            Some((first, second)) => Err(ShapeError::Crossing { first, second }),
+            None => Ok(polygon),
+        }
+    }
+
+    fn edge(&self, n: usize) -> (Point, Point) {
+        (self.0[n], self.0[(n + 1) % self.0.len()])
+    }
+
+    /// Two edges that share more than the corner between them.
+    fn meeting_edges(&self) -> Option<(usize, usize)> {
+        let edges = self.0.len();
+        let pairs =
+            (0..edges).flat_map(|first| (first + 1..edges).map(move |second| (first, second)));
+        pairs.into_iter().find(|&(first, second)| {
+            let ((a, b), (c, d)) = (self.edge(first), self.edge(second));
+            if b == c {
+                // The next edge: folded back, or of no length.
+                a == b || c == d || side(a, b, d).is_eq() && !between(a, d, b)
+            } else if d == a {
+                side(c, d, b).is_eq() && !between(c, b, d)
+            } else {
+                touch(a, b, c, d)
+            }
+        })
+    }
+
+    /// Whether a point lies inside or on the outline.
+    pub fn contains(&self, p: Point) -> bool {
+        let mut inside = false;
+        for n in 0..self.0.len() {
+            let (a, b) = self.edge(n);
+            let at = side(a, b, p);
+            if at.is_eq() && between(a, b, p) {
+                return true;
+            }
+            // A ray to the left; an edge counts from its upper end to just above its lower one.
+            if (a.y > p.y) != (b.y > p.y) && (at.is_gt() == (a.y > b.y)) {
+                inside = !inside;
+            }
+        }
+        inside
+    }
+
+    /// The share of a box that lies inside, 0..1; of an empty box whether its middle does.
+    pub fn share(&self, bbox: &BoundingBox) -> f64 {
+        let area = bbox.area();
+        if area <= 0.0 {
+            let middle = Point::new(bbox.l + bbox.w / 2.0, bbox.t + bbox.h / 2.0);
+            return f64::from(u8::from(self.contains(middle)));
+        }
+        let corners: Vec<_> = self.0.iter().map(|corner| corner.fractions()).collect();
+        // Sutherland and Hodgman: cut the outline by each edge of the box in turn.
+        let left = cut(&corners, |p| p.0 - bbox.l);
+        let right = cut(&left, |p| bbox.l + bbox.w - p.0);
+        let top = cut(&right, |p| p.1 - bbox.t);
+        let all = cut(&top, |p| bbox.t + bbox.h - p.1);
+        (outlined_area(&all) / area).clamp(0.0, 1.0)
+    }
+}
+
+/// What of an outline lies where `depth` is not negative.
+fn cut(outline: &[(f64, f64)], depth: impl Fn((f64, f64)) -> f64) -> Vec<(f64, f64)> {
+    let mut kept = Vec::with_capacity(outline.len() + 2);
+    for (n, &to) in outline.iter().enumerate() {
+        let from = outline[(n + outline.len() - 1) % outline.len()];
+        let (before, after) = (depth(from), depth(to));
+        if (before >= 0.0) != (after >= 0.0) {
+            let part = before / (before - after);
+            kept.push((
+                from.0 + part * (to.0 - from.0),
+                from.1 + part * (to.1 - from.1),
+            ));
+        }
+        if after >= 0.0 {
+            kept.push(to);
+        }
+    }
+    kept
+}
+
+/// Gauss's formula.
+fn outlined_area(outline: &[(f64, f64)]) -> f64 {
+    let twice: f64 = (0..outline.len())
+        .map(|n| {
+            let (a, b) = (outline[n], outline[(n + 1) % outline.len()]);
+            a.0 * b.1 - b.0 * a.1
+        })
+        .sum();
+    (twice / 2.0).abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const L: [(f64, f64); 6] = [
+        (0.0, 0.0),
+        (0.5, 0.0),
+        (0.5, 0.5),
+        (1.0, 0.5),
+        (1.0, 1.0),
+        (0.0, 1.0),
+    ];
+
+    fn bbox(l: f64, t: f64, w: f64, h: f64) -> BoundingBox {
+        BoundingBox { l, t, w, h }
+    }
+
+    #[test]
+    fn a_concave_zone_holds_its_inside_and_its_outline_and_no_more() {
+        for corners in [L.to_vec(), L.iter().rev().copied().collect()] {
+            let zone = Polygon::new(&corners).expect("an L");
+            for (x, y) in [
+                (0.25, 0.25),
+                (0.5, 0.25),
+                (0.75, 0.75),
+                (0.0, 0.0),
+                (0.5, 0.5),
+            ] {
+                assert!(zone.contains(Point::new(x, y)), "({x}, {y})");
+            }
+            for (x, y) in [(0.75, 0.25), (0.500_001, 0.499_999), (1.1, 0.75)] {
+                assert!(!zone.contains(Point::new(x, y)), "({x}, {y})");
+            }
+        }
+    }
+
+    #[test]
+    fn the_share_of_a_box_in_a_concave_zone_is_exact() {
+        let zone = Polygon::new(&L).expect("an L");
+        assert!((zone.share(&bbox(0.25, 0.25, 0.5, 0.5)) - 0.75).abs() < 1e-12);
+        assert_eq!(zone.share(&bbox(0.6, 0.1, 0.2, 0.2)), 0.0);
+        assert_eq!(zone.share(&bbox(0.1, 0.1, 0.2, 0.2)), 1.0);
+        assert_eq!(zone.share(&bbox(0.75, 0.25, 0.0, 0.0)), 0.0);
+    }
+
+    #[test]
+    fn outlines_that_touch_themselves_are_refused_with_their_edges() {
+        let refused = |corners: &[(f64, f64)]| Polygon::new(corners).expect_err("no zone");
+        let bow = [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)];
+        assert_eq!(
+            refused(&bow),
+            ShapeError::Crossing {
+                first: 0,
+                second: 2
+            }
+        );
+        let flat = [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)];
+        assert!(matches!(refused(&flat), ShapeError::Crossing { .. }));
+        let twice = [(0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (1.0, 0.0)];
+        assert!(matches!(refused(&twice), ShapeError::Crossing { .. }));
+        assert_eq!(refused(&[(0.0, 0.0), (1.0, 1.0)]), ShapeError::Corners(2));
+        assert!(matches!(
+            refused(&[(0.0, 0.0), (1.5, 0.0), (1.0, 1.0)]),
+            ShapeError::Outside { .. }
+        ));
+        let nan = [(0.0, 0.0), (f64::NAN, 0.0), (1.0, 1.0)];
+        assert!(matches!(refused(&nan), ShapeError::Outside { .. }));
+    }
+
+    #[test]
+    fn an_outline_may_end_where_it_began() {
+        let closed = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)];
+        assert_eq!(Polygon::new(&closed), Polygon::new(&closed[..3]));
+    }
+
+    proptest! {
+        #[test]
+        fn a_triangle_holds_what_lies_on_one_side_of_all_its_edges(
+            grid in proptest::array::uniform8(0..=8_u8),
+        ) {
+            let at = |n: usize| (f64::from(grid[2 * n]) / 8.0, f64::from(grid[2 * n + 1]) / 8.0);
+            let corners = [at(0), at(1), at(2)];
+            let p = Point::new(at(3).0, at(3).1);
+            let Ok(triangle) = Polygon::new(&corners) else { return Ok(()) };
+            let [a, b, c] = corners.map(|(x, y)| Point::new(x, y));
+            let sides = [side(a, b, p), side(b, c, p), side(c, a, p)];
+            let inside = sides.iter().all(|s| s.is_le()) || sides.iter().all(|s| s.is_ge());
+            prop_assert_eq!(triangle.contains(p), inside);
+        }
+
+        #[test]
+        fn turning_a_line_round_swaps_its_sides(grid in proptest::array::uniform6(0..=1_000_000_u32)) {
+            let at = |n: usize| Point::new(f64::from(grid[2 * n]) / 1e6, f64::from(grid[2 * n + 1]) / 1e6);
+            prop_assert_eq!(side(at(0), at(1), at(2)), side(at(1), at(0), at(2)).reverse());
+        }
+    }
+}

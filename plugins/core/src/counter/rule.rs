@@ -1,0 +1,507 @@
+//! What one rule asks for, and whether that makes sense.
+
+use super::geometry::{Point, Polygon, ShapeError, point};
+use super::labels::{Labels, LabelsError};
+use super::rules_file::RulesError;
+use crate::detection::BoundingBox;
+use crate::time::Nanos;
+
+/// The most zones, and the most lines, of one rule.
+pub const MAX_SHAPES: usize = 64;
+
+/// A named part of the frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zone {
+    /// As signals name it.
+    pub name: String,
+    /// Where it is.
+    pub polygon: Polygon,
+}
+
+/// A named line that tracked objects cross.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// As signals name it.
+    pub name: String,
+    /// Where who looks along it stands.
+    pub from: Point,
+    /// Where they look.
+    pub to: Point,
+    /// It goes on without end both ways.
+    pub endless: bool,
+}
+
+impl Line {
+    /// # Errors
+    /// A [`ShapeError`] for a point outside the frame, and for two points that are one.
+    pub fn new(name: &str, from: (f64, f64), to: (f64, f64)) -> Result<Self, ShapeError> {
+        let (from, to) = (point(from)?, point(to)?);
+        if from == to {
+            return Err(ShapeError::NoLength);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            from,
+            to,
+            endless: false,
+        })
+    }
+}
+
+/// Which way a line is crossed, for who looks from its first point to its second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// Either.
+    #[default]
+    Both,
+    /// From the left side to the right one.
+    LeftToRight,
+    /// From the right side to the left one.
+    RightToLeft,
+}
+
+impl Direction {
+    /// The word in rules and signals.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::LeftToRight => "left-to-right",
+            Self::RightToLeft => "right-to-left",
+        }
+    }
+}
+
+/// What of an object must lie in a zone, and goes over a line.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Reference {
+    /// The middle of the lower edge, where things stand on the ground.
+    #[default]
+    BottomCenter,
+    /// The middle of the box.
+    Center,
+    /// At least this share of the box lies in the zone; over a line goes the middle.
+    Overlap(f64),
+}
+
+impl Reference {
+    pub(super) fn point(self, bbox: &BoundingBox) -> Point {
+        let y = match self {
+            Self::BottomCenter => bbox.t + bbox.h,
+            Self::Center | Self::Overlap(_) => bbox.t + bbox.h / 2.0,
+        };
+        Point::new(bbox.l + bbox.w / 2.0, y)
+    }
+
+    pub(super) fn lies_in(self, zone: &Polygon, bbox: &BoundingBox) -> bool {
+        match self {
+            Self::Overlap(share) => zone.share(bbox) >= share,
+            _ => zone.contains(self.point(bbox)),
+        }
+    }
+}
+
+/// What a rule says, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Emit {
+    /// A trigger for each observation in which it holds.
+    #[default]
+    WhilePresent,
+    /// A start when it begins to hold, and a stop when it has ceased for `absence_time`.
+    OnChange,
+}
+
+/// One rule; by default every object counts, and one is enough.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// As signals name it; empty for the one that the element's properties make.
+    pub name: String,
+    /// Where it stands in a rules file, such as `$.rules[0]`.
+    pub path: String,
+    /// What its signals are labelled; `None` for the most frequent label that counts.
+    pub signal_label: Option<String>,
+    /// The labels that count.
+    pub labels: Labels,
+    /// The model's own numbers of the classes that count; empty for all.
+    pub class_ids: Vec<i32>,
+    /// The confidence from which an object counts, where its label has none of its own.
+    pub min_confidence: f64,
+    /// An object whose confidence is just its threshold does not count, as in Azure's sample.
+    pub above: bool,
+    /// The share of the frame from which an object counts.
+    pub min_area: f64,
+    /// The share of the frame up to which an object counts.
+    pub max_area: f64,
+    /// How many make it hold.
+    pub min_count: u32,
+    /// How many are too many; `None` for no limit.
+    pub max_count: Option<u32>,
+    /// Objects count in any of these; empty for everywhere.
+    pub zones: Vec<Zone>,
+    /// Objects count in none of the zones instead.
+    pub outside: bool,
+    /// What of an object must lie there.
+    pub reference: Reference,
+    /// A crossing of any of these makes it hold; empty: presence does.
+    pub lines: Vec<Line>,
+    /// Which crossings do.
+    pub direction: Direction,
+    /// How long an object must have counted before it does.
+    pub min_dwell: Nanos,
+    /// In how many observations it must hold …
+    pub confirm_frames: u32,
+    /// … of how many; 0 for as many.
+    pub window_frames: u32,
+    /// What is missed for less has not gone.
+    pub absence_time: Nanos,
+    /// What it says.
+    pub emit: Emit,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            path: String::new(),
+            signal_label: None,
+            labels: Labels::default(),
+            class_ids: Vec::new(),
+            min_confidence: 0.0,
+            above: false,
+            min_area: 0.0,
+            max_area: 1.0,
+            min_count: 1,
+            max_count: None,
+            zones: Vec::new(),
+            outside: false,
+            reference: Reference::default(),
+            lines: Vec::new(),
+            direction: Direction::default(),
+            min_dwell: 0,
+            confirm_frames: 1,
+            window_frames: 0,
+            absence_time: crate::time::SECOND,
+            emit: Emit::default(),
+        }
+    }
+}
+
+/// Why a rule is refused. Each sentence is preceded by the element's name and, in a rules file, by
+/// the rule's path.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RuleError {
+    /// The labels are wrong, or the model cannot find one.
+    #[error(transparent)]
+    Labels(#[from] LabelsError),
+    /// No share of 1, or the wrong way round.
+    #[error("{member} is {value}: give a number from 0 to 1")]
+    Share {
+        /// The member.
+        member: &'static str,
+        /// What it is.
+        value: f64,
+    },
+    /// Nothing lies between.
+    #[error("min-{0} is greater than max-{0}, so nothing counts: swap them")]
+    Bounds(&'static str),
+    /// It always holds.
+    #[error("min-count is 0, which always holds: give max-count too, or 1 and more")]
+    Always,
+    /// More frames than there are.
+    #[error("confirm-frames is {confirm} of only {window} window-frames: ask for as many or fewer")]
+    Confirm {
+        /// How many must hold.
+        confirm: u32,
+        /// Of how many.
+        window: u32,
+    },
+    /// A time before its start.
+    #[error("{0} is negative: give 0 or more nanoseconds")]
+    Negative(&'static str),
+    /// Crossings happen, they do not last.
+    #[error("{0} cannot be asked of a rule with lines, as a crossing does not last: leave one out")]
+    Lines(&'static str),
+    /// More than fit.
+    #[error("there are {0} zones or lines: give at most {MAX_SHAPES} a rule")]
+    Many(usize),
+    /// Only shapes tell outside from inside.
+    #[error("outside is asked for without a zone: name one")]
+    Outside,
+    /// Its shape is none.
+    #[error("{name}: {error}")]
+    Shape {
+        /// Which.
+        name: String,
+        /// Why.
+        error: ShapeError,
+    },
+    /// A list of zones or lines in a property that cannot be read.
+    #[error(
+        "{what} holds \"{item}\": give a name, a colon and x,y,x,y,… in fractions of the frame, \
+         several separated by semicolons"
+    )]
+    Unreadable {
+        /// Which property.
+        what: &'static str,
+        /// What stands there.
+        item: String,
+    },
+}
+
+impl Rule {
+    /// Whether it makes sense.
+    ///
+    /// # Errors
+    /// The first [`RuleError`].
+    pub fn check(&self) -> Result<(), RuleError> {
+        let overlap = match self.reference {
+            Reference::Overlap(share) => share,
+            _ => 1.0,
+        };
+        for (member, value) in [
+            ("min-confidence", self.min_confidence),
+            ("min-area", self.min_area),
+            ("max-area", self.max_area),
+            ("overlap", overlap),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(RuleError::Share { member, value });
+            }
+        }
+        if self.min_area > self.max_area {
+            return Err(RuleError::Bounds("area"));
+        }
+        if self.max_count.is_some_and(|max| self.min_count > max) {
+            return Err(RuleError::Bounds("count"));
+        }
+        if self.min_count == 0 && self.max_count.is_none() {
+            return Err(RuleError::Always);
+        }
+        if self.confirm() > self.window() {
+            let (confirm, window) = (self.confirm(), self.window());
+            return Err(RuleError::Confirm { confirm, window });
+        }
+        for (member, time) in [
+            ("min-dwell", self.min_dwell),
+            ("absence-time", self.absence_time),
+        ] {
+            if time < 0 {
+                return Err(RuleError::Negative(member));
+            }
+        }
+        let shapes = self.zones.len().max(self.lines.len());
+        if shapes > MAX_SHAPES {
+            return Err(RuleError::Many(shapes));
+        }
+        if self.outside && self.zones.is_empty() {
+            return Err(RuleError::Outside);
+        }
+        self.check_lines()
+    }
+
+    /// An error of this rule, with its place in a rules file.
+    pub fn error(&self, error: RuleError) -> RulesError {
+        let path = self.path.clone();
+        if path.is_empty() {
+            RulesError::Property(error)
+        } else {
+            RulesError::Rule { path, error }
+        }
+    }
+
+    fn check_lines(&self) -> Result<(), RuleError> {
+        let asked = [
+            ("min-dwell", self.min_dwell > 0),
+            ("min-count", self.min_count != 1),
+            ("max-count", self.max_count.is_some()),
+            ("confirm-frames", self.confirm() > 1),
+            ("emit=on-change", self.emit == Emit::OnChange),
+        ];
+        match asked.into_iter().find(|(_, asked)| *asked) {
+            Some((member, _)) if !self.lines.is_empty() => Err(RuleError::Lines(member)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn confirm(&self) -> u32 {
+        self.confirm_frames.max(1)
+    }
+
+    pub(super) fn window(&self) -> u32 {
+        match self.window_frames {
+            0 => self.confirm(),
+            frames => frames,
+        }
+    }
+}
+
+/// Reads a property's zones: `door:0.1,0.2,0.4,0.2,0.4,0.9;yard:…`.
+///
+/// # Errors
+/// A [`RuleError`] that names the zone.
+pub fn parse_zones(list: &str) -> Result<Vec<Zone>, RuleError> {
+    named_points("zones", list)?
+        .into_iter()
+        .map(|(name, points)| match Polygon::new(&points) {
+            Ok(polygon) => Ok(Zone { name, polygon }),
+            Err(error) => Err(RuleError::Shape { name, error }),
+        })
+        .collect()
+}
+
+/// Reads a property's lines: `gate:0.5,0,0.5,1;…`, two points each.
+///
+/// # Errors
+/// A [`RuleError`] that names the line.
+pub fn parse_lines(list: &str) -> Result<Vec<Line>, RuleError> {
+    named_points("lines", list)?
+        .into_iter()
+        .map(|(name, points)| match points[..] {
+            [from, to] => {
+                Line::new(&name, from, to).map_err(|error| RuleError::Shape { name, error })
+            }
+            _ => Err(RuleError::Unreadable {
+                what: "lines",
+                item: name,
+            }),
+        })
+        .collect()
+}
+
+type Named = (String, Vec<(f64, f64)>);
+
+fn named_points(what: &'static str, list: &str) -> Result<Vec<Named>, RuleError> {
+    let items = list
+        .split(';')
+        .map(str::trim)
+        .filter(|item| !item.is_empty());
+    items
+        .map(|item| {
+            read_points(item).ok_or_else(|| RuleError::Unreadable {
+                what,
+                item: item.to_owned(),
+            })
+        })
+        .collect()
+}
+
+fn read_points(item: &str) -> Option<Named> {
+    let (name, numbers) = item.rsplit_once(':')?;
+    let numbers: Vec<f64> = numbers
+        .split(',')
+        .map(|number| number.trim().parse().ok())
+        .collect::<Option<_>>()?;
+    let name = name.trim();
+    let whole = numbers.len() % 2 == 0 && !name.is_empty();
+    whole.then(|| {
+        let points = numbers.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+        (name.to_owned(), points.collect())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_makes_no_sense_says_which_member_is_wrong() {
+        let line = Line::new("l", (0.0, 0.0), (1.0, 1.0)).expect("a line");
+        let wrong = [
+            (
+                Rule {
+                    min_area: 0.5,
+                    max_area: 0.25,
+                    ..Rule::default()
+                },
+                "min-area is greater",
+            ),
+            (
+                Rule {
+                    max_area: f64::NAN,
+                    ..Rule::default()
+                },
+                "max-area is NaN",
+            ),
+            (
+                Rule {
+                    min_count: 3,
+                    max_count: Some(2),
+                    ..Rule::default()
+                },
+                "min-count is greater",
+            ),
+            (
+                Rule {
+                    min_count: 0,
+                    ..Rule::default()
+                },
+                "always holds",
+            ),
+            (
+                Rule {
+                    confirm_frames: 3,
+                    window_frames: 2,
+                    ..Rule::default()
+                },
+                "3 of only 2",
+            ),
+            (
+                Rule {
+                    min_dwell: -1,
+                    ..Rule::default()
+                },
+                "min-dwell is negative",
+            ),
+            (
+                Rule {
+                    outside: true,
+                    ..Rule::default()
+                },
+                "without a zone",
+            ),
+            (
+                Rule {
+                    reference: Reference::Overlap(1.5),
+                    ..Rule::default()
+                },
+                "overlap is 1.5",
+            ),
+            (
+                Rule {
+                    lines: vec![line.clone()],
+                    emit: Emit::OnChange,
+                    ..Rule::default()
+                },
+                "emit=on-change cannot",
+            ),
+            (
+                Rule {
+                    lines: vec![line; 65],
+                    ..Rule::default()
+                },
+                "65 zones or lines",
+            ),
+        ];
+        for (rule, says) in wrong {
+            let said = rule.check().expect_err(says).to_string();
+            assert!(said.contains(says), "{said}");
+        }
+        assert_eq!(Rule::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_propertys_zones_and_lines_are_read_or_refused_by_name() {
+        let zones = parse_zones(" a:0,0,1,0,1,1 ; b:0,0,0.5,0,0.5,0.5;").expect("two triangles");
+        assert_eq!(
+            zones.iter().map(|z| z.name.as_str()).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        assert_eq!(parse_lines("").map(|lines| lines.len()), Ok(0));
+        let why = |error: RuleError| error.to_string();
+        assert!(why(parse_zones("a:0,0,1").expect_err("odd")).contains("\"a:0,0,1\""));
+        assert!(why(parse_zones("0,0,1,1,0,1").expect_err("no name")).contains("a name"));
+        assert!(why(parse_zones("a:0,0,1,1,1,0,0,1").expect_err("a bow")).contains("crosses"));
+        assert!(
+            why(parse_lines("l:0.5,0.5,0.5,0.5").expect_err("a point")).starts_with("l: the line")
+        );
+    }
+}

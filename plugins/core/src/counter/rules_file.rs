@@ -1,0 +1,409 @@
+//! The rules file: several named rules in one JSON document, as docs/rules.schema.json describes
+//! it. Members are called as the element's properties are and have their units.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::geometry::{Polygon, ShapeError};
+use super::labels::Labels;
+use super::rule::{Direction, Emit, Line, Reference, Rule, RuleError, Zone};
+use crate::time::Nanos;
+
+/// Why a rules file is refused. Each sentence is preceded by the element's name and the file's.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RulesError {
+    /// Not JSON, or a member of the wrong kind.
+    #[error("{path}: {reason}")]
+    Read {
+        /// Where.
+        path: String,
+        /// The parser's words.
+        reason: String,
+    },
+    /// No rule at all.
+    #[error("$.rules: there is no rule, so nothing would ever count: give one")]
+    Empty,
+    /// Two rules of one name, or none.
+    #[error("{path}.name: \"{name}\" is empty or taken: give each rule a name of its own")]
+    Name {
+        /// Of the second.
+        path: String,
+        /// The name.
+        name: String,
+    },
+    /// A zone or line that is none.
+    #[error("{path}: {error}")]
+    Shape {
+        /// Where.
+        path: String,
+        /// Why.
+        error: ShapeError,
+    },
+    /// A rule names a zone or line that there is not.
+    #[error("{path}: there is no \"{name}\" here: use one of {offered}")]
+    Unknown {
+        /// Where.
+        path: String,
+        /// What is named.
+        name: String,
+        /// What there is.
+        offered: String,
+    },
+    /// A rule that makes no sense.
+    #[error("{path}: {error}")]
+    Rule {
+        /// Where.
+        path: String,
+        /// Why.
+        error: RuleError,
+    },
+    /// The properties make no sense as a rule.
+    #[error(transparent)]
+    Property(RuleError),
+    /// A line of nvdsanalytics' configuration that cannot be read.
+    #[error("[{group}] {key}: {reason}")]
+    Ini {
+        /// The group.
+        group: String,
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Document {
+    #[serde(rename = "$schema")]
+    _schema: Option<String>,
+    #[serde(default)]
+    zones: BTreeMap<String, Vec<(f64, f64)>>,
+    #[serde(default)]
+    lines: BTreeMap<String, [(f64, f64); 2]>,
+    rules: Vec<Form>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Form {
+    name: String,
+    signal_label: Option<String>,
+    labels: Option<List>,
+    min_confidence: Option<f64>,
+    min_area: Option<f64>,
+    max_area: Option<f64>,
+    min_count: Option<u32>,
+    max_count: Option<u32>,
+    #[serde(default)]
+    zones: Vec<String>,
+    #[serde(default)]
+    outside: bool,
+    reference: Option<ReferenceForm>,
+    #[serde(default)]
+    lines: Vec<String>,
+    direction: Option<DirectionForm>,
+    min_dwell: Option<Nanos>,
+    confirm_frames: Option<u32>,
+    window_frames: Option<u32>,
+    absence_time: Option<Nanos>,
+    emit: Option<EmitForm>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "give a string such as \"person,truck:0.6\" or a list of strings"
+)]
+enum List {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ReferenceForm {
+    BottomCenter,
+    Center,
+    Overlap(f64),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum DirectionForm {
+    Both,
+    LeftToRight,
+    RightToLeft,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum EmitForm {
+    WhilePresent,
+    OnChange,
+}
+
+/// Reads a rules file of either kind: JSON, or what begins with a group is nvdsanalytics' ini. With
+/// sentences about what of it means nothing here.
+///
+/// # Errors
+/// The first [`RulesError`].
+pub fn parse_any(text: &str) -> Result<(Vec<Rule>, Vec<String>), RulesError> {
+    if text.trim_start().starts_with(['[', '#', ';']) {
+        let read = super::nvdsanalytics::parse(text)?;
+        return Ok((read.rules, read.notes));
+    }
+    Ok((parse(text)?, Vec::new()))
+}
+
+/// Reads a rules file in JSON. The rules have been checked.
+///
+/// # Errors
+/// The first [`RulesError`], with its JSON path.
+pub fn parse(text: &str) -> Result<Vec<Rule>, RulesError> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let document: Document =
+        serde_path_to_error::deserialize(&mut reader).map_err(|err| RulesError::Read {
+            path: json_path(&err.path().to_string()),
+            reason: err.inner().to_string(),
+        })?;
+    reader.end().map_err(|err| RulesError::Read {
+        path: "$".into(),
+        reason: err.to_string(),
+    })?;
+    let shapes = Shapes::new(&document)?;
+    if document.rules.is_empty() {
+        return Err(RulesError::Empty);
+    }
+    let mut names = BTreeSet::new();
+    let rules = document.rules.iter().enumerate().map(|(n, form)| {
+        let path = format!("$.rules[{n}]");
+        if form.name.is_empty() || !names.insert(&form.name) {
+            let name = form.name.clone();
+            return Err(RulesError::Name { path, name });
+        }
+        form.read(path, &shapes)
+    });
+    rules.collect()
+}
+
+/// In the notation of JSONPath.
+fn json_path(path: &str) -> String {
+    // What ends too early has no member to name.
+    match path.trim_end_matches(['.', '?']) {
+        "" => "$".into(),
+        path => format!("$.{path}"),
+    }
+}
+
+/// The document's zones and lines by name.
+struct Shapes {
+    zones: BTreeMap<String, Zone>,
+    lines: BTreeMap<String, Line>,
+}
+
+impl Shapes {
+    fn new(document: &Document) -> Result<Self, RulesError> {
+        let mut shapes = Self {
+            zones: BTreeMap::new(),
+            lines: BTreeMap::new(),
+        };
+        for (name, corners) in &document.zones {
+            let polygon = Polygon::new(corners).map_err(|error| RulesError::Shape {
+                path: format!("$.zones.{name}"),
+                error,
+            })?;
+            let name = name.clone();
+            shapes.zones.insert(name.clone(), Zone { name, polygon });
+        }
+        for (name, [from, to]) in &document.lines {
+            let line = Line::new(name, *from, *to).map_err(|error| RulesError::Shape {
+                path: format!("$.lines.{name}"),
+                error,
+            })?;
+            shapes.lines.insert(name.clone(), line);
+        }
+        Ok(shapes)
+    }
+}
+
+/// What a rule names of `all`.
+fn named<T: Clone>(
+    all: &BTreeMap<String, T>,
+    names: &[String],
+    path: &str,
+) -> Result<Vec<T>, RulesError> {
+    let find = |(n, name): (usize, &String)| {
+        all.get(name).cloned().ok_or_else(|| RulesError::Unknown {
+            path: format!("{path}[{n}]"),
+            name: name.clone(),
+            offered: all.keys().cloned().collect::<Vec<_>>().join(", "),
+        })
+    };
+    names.iter().enumerate().map(find).collect()
+}
+
+impl Form {
+    fn read(&self, path: String, shapes: &Shapes) -> Result<Rule, RulesError> {
+        let labels = match &self.labels {
+            None => String::new(),
+            Some(List::One(list)) => list.clone(),
+            Some(List::Many(list)) => list.join(","),
+        };
+        let labels = Labels::parse(&labels).map_err(|err| RulesError::Rule {
+            path: format!("{path}.labels"),
+            error: err.into(),
+        })?;
+        let default = Rule::default();
+        let rule = Rule {
+            name: self.name.clone(),
+            signal_label: self.signal_label.clone(),
+            labels,
+            min_confidence: self.min_confidence.unwrap_or(default.min_confidence),
+            min_area: self.min_area.unwrap_or(default.min_area),
+            max_area: self.max_area.unwrap_or(default.max_area),
+            min_count: self.min_count.unwrap_or(default.min_count),
+            max_count: self.max_count,
+            zones: named(&shapes.zones, &self.zones, &format!("{path}.zones"))?,
+            outside: self.outside,
+            reference: match self.reference {
+                Some(ReferenceForm::Center) => Reference::Center,
+                Some(ReferenceForm::Overlap(share)) => Reference::Overlap(share),
+                Some(ReferenceForm::BottomCenter) | None => Reference::BottomCenter,
+            },
+            lines: named(&shapes.lines, &self.lines, &format!("{path}.lines"))?,
+            direction: match self.direction {
+                Some(DirectionForm::LeftToRight) => Direction::LeftToRight,
+                Some(DirectionForm::RightToLeft) => Direction::RightToLeft,
+                Some(DirectionForm::Both) | None => Direction::Both,
+            },
+            min_dwell: self.min_dwell.unwrap_or(default.min_dwell),
+            confirm_frames: self.confirm_frames.unwrap_or(default.confirm_frames),
+            window_frames: self.window_frames.unwrap_or(default.window_frames),
+            absence_time: self.absence_time.unwrap_or(default.absence_time),
+            emit: match self.emit {
+                Some(EmitForm::OnChange) => Emit::OnChange,
+                Some(EmitForm::WhilePresent) | None => Emit::WhilePresent,
+            },
+            path,
+            ..default
+        };
+        match rule.check() {
+            Ok(()) => Ok(rule),
+            Err(error) => Err(RulesError::Rule {
+                path: rule.path,
+                error,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_member_is_read() {
+        let rules = parse(
+            r#"{
+                "$schema": "rules.schema.json",
+                "zones": {"door": [[0, 0], [0.5, 0], [0.5, 1]]},
+                "lines": {"gate": [[0.5, 0], [0.5, 1]]},
+                "rules": [
+                    {"name": "loiter", "signal-label": "loitering", "labels": ["person", "dog:0.6"],
+                     "min-confidence": 0.5, "min-area": 0.01, "max-area": 0.9, "min-count": 2,
+                     "max-count": 5, "zones": ["door"], "outside": true,
+                     "reference": {"overlap": 0.5}, "min-dwell": 7, "confirm-frames": 2,
+                     "window-frames": 3, "absence-time": 4, "emit": "on-change"},
+                    {"name": "crossing", "labels": "person", "lines": ["gate"],
+                     "direction": "left-to-right", "reference": "center"}
+                ]
+            }"#,
+        )
+        .expect("a right file");
+        let [loiter, crossing] = &rules[..] else {
+            panic!("two rules")
+        };
+        assert_eq!(
+            *loiter,
+            Rule {
+                name: "loiter".into(),
+                path: "$.rules[0]".into(),
+                signal_label: Some("loitering".into()),
+                labels: Labels::parse("person,dog:0.6").expect("a right list"),
+                min_confidence: 0.5,
+                min_area: 0.01,
+                max_area: 0.9,
+                min_count: 2,
+                max_count: Some(5),
+                zones: loiter.zones.clone(),
+                outside: true,
+                reference: Reference::Overlap(0.5),
+                min_dwell: 7,
+                confirm_frames: 2,
+                window_frames: 3,
+                absence_time: 4,
+                emit: Emit::OnChange,
+                ..Rule::default()
+            }
+        );
+        assert_eq!(loiter.zones[0].name, "door");
+        assert_eq!(crossing.lines[0].name, "gate");
+        assert_eq!(crossing.direction, Direction::LeftToRight);
+        assert_eq!(crossing.reference, Reference::Center);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_path() {
+        let rule = |members: &str| format!(r#"{{"rules": [{{"name": "a"{members}}}]}}"#);
+        let shapes = |shapes: &str| format!(r#"{{{shapes}, "rules": [{{"name": "a"}}]}}"#);
+        for (text, says) in [
+            ("{".to_owned(), "$: EOF"),
+            (r#"{"rules": []}"#.into(), "$.rules: there is no rule"),
+            (
+                rule(r#", "min-cuont": 2"#),
+                "$.rules[0].min-cuont: unknown field",
+            ),
+            (
+                rule(r#", "min-count": -1"#),
+                "$.rules[0].min-count: invalid value",
+            ),
+            (rule(r#", "labels": 7"#), "$.rules[0].labels: give a string"),
+            (
+                rule(r#", "labels": "a:2""#),
+                "$.rules[0].labels: labels gives \"a\"",
+            ),
+            (
+                rule(r#", "zones": ["b"]"#),
+                "$.rules[0].zones[0]: there is no \"b\"",
+            ),
+            (rule(r#", "min-area": 2"#), "$.rules[0]: min-area is 2"),
+            (
+                rule(r#"}, {"name": "a""#),
+                "$.rules[1].name: \"a\" is empty or taken",
+            ),
+            (
+                shapes(r#""zones": {"bow": [[0,0],[1,1],[1,0],[0,1]]}"#),
+                "$.zones.bow: the polygon crosses itself: its edges 0 and 2 meet",
+            ),
+            (
+                shapes(r#""lines": {"dot": [[0.5,0.5],[0.5,0.5]]}"#),
+                "$.lines.dot: the line has no length",
+            ),
+            (shapes(r#""lines": {"l": [[0,0]]}"#), "$.lines.l"),
+            (rule("") + "x", "$: trailing characters"),
+        ] {
+            let said = parse(&text).expect_err(says).to_string();
+            assert!(said.starts_with(says), "{said}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,64}") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Which objects of an observation a rule counts, and why the others not.
+
+use super::rule::Rule;
+use crate::detection::Detection;
+
+/// What became of an object. In this order it is asked of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fate {
+    /// Its label does not count.
+    Label,
+    /// The detector is not sure enough.
+    Confidence,
+    /// Too small or too large.
+    Area,
+    /// In none of the zones, or in one where outside is asked for.
+    Zone,
+    /// Not there for long enough.
+    Dwell,
+    /// It counts.
+    Counted,
+}
+
+/// An object and what became of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sifted<'a> {
+    pub(super) detection: &'a Detection,
+    pub(super) fate: Fate,
+    /// The zones in which it lies, a bit each; only of objects that come so far.
+    pub(super) zones: u64,
+    /// How long it has counted, where the rule asks.
+    pub(super) dwell: i64,
+}
+
+/// Everything but dwell, which takes memory.
+pub(super) fn sift<'a>(rule: &Rule, detection: &'a Detection) -> Sifted<'a> {
+    let mut zones = 0;
+    let fate = fate(rule, detection, &mut zones);
+    Sifted {
+        detection,
+        fate,
+        zones,
+        dwell: 0,
+    }
+}
+
+fn fate(rule: &Rule, detection: &Detection, zones: &mut u64) -> Fate {
+    let classes = &rule.class_ids;
+    let known = classes.is_empty() || classes.contains(&detection.label_id);
+    let Some(threshold) = rule.labels.threshold(&detection.label, rule.min_confidence) else {
+        return Fate::Label;
+    };
+    if !known {
+        return Fate::Label;
+    }
+    let confidence = detection.confidence;
+    // A NaN is no confidence.
+    if !(confidence > threshold || !rule.above && confidence == threshold) {
+        return Fate::Confidence;
+    }
+    let area = detection.bbox.area();
+    if !(rule.min_area..=rule.max_area).contains(&area) {
+        return Fate::Area;
+    }
+    for (n, zone) in rule.zones.iter().enumerate() {
+        let within = rule.reference.lies_in(&zone.polygon, &detection.bbox);
+        *zones |= u64::from(within) << n;
+    }
+    if rule.zones.is_empty() || (*zones != 0) != rule.outside {
+        Fate::Counted
+    } else {
+        Fate::Zone
+    }
+}
