@@ -54,7 +54,8 @@ pub struct Counter {
     watches: Vec<Watch>,
     /// The last numbered observation that was counted.
     last_seq: Option<u64>,
-    /// The time of the last observation that had one.
+    /// The time of the last observation that had one. All up to it has been told, so nothing that
+    /// is still to be told may be about it.
     now: Nanos,
     /// Presences that are over while another rule's goes on: one stop ends them all.
     ended: Vec<Ended>,
@@ -126,6 +127,7 @@ impl Counter {
             }
             self.last_seq = Some(observation.seq);
         }
+        let told = self.now;
         self.now = media_time.unwrap_or(self.now);
         self.decisions.clear();
         let (mut signals, mut goes_on) = (Vec::new(), false);
@@ -151,7 +153,7 @@ impl Counter {
         }
         if !goes_on {
             // It ended before what has begun since.
-            signals.splice(0..0, self.stop(media_time));
+            signals.splice(0..0, self.stop(told, self.now));
         }
         Some(signals)
     }
@@ -163,7 +165,7 @@ impl Counter {
                 self.ended.extend(ended(&watch.rule, span, "end-of-stream"));
             }
         }
-        self.stop(None)
+        self.stop(self.now, Nanos::MAX)
     }
 
     /// What comes next has nothing to do with what was seen: the stream was flushed, or another
@@ -175,13 +177,13 @@ impl Counter {
         self.watches.iter_mut().for_each(Watch::flush);
     }
 
-    /// The stop for all that has ended, no later than `now`.
-    fn stop(&mut self, now: Option<Nanos>) -> Option<Signal> {
+    /// The stop for all that has ended, after `told` and no later than `now`.
+    fn stop(&mut self, told: Nanos, now: Nanos) -> Option<Signal> {
         let (at, body) = reason::end(std::mem::take(&mut self.ended))?;
         Some(Signal {
             action: Action::Stop,
             id: None,
-            when: Some(When::Media(now.map_or(at, |now| at.min(now)))),
+            when: Some(When::Media(at.max(told.saturating_add(1)).min(now))),
             body,
         })
     }

@@ -144,7 +144,7 @@ impl Group {
 
     fn points(&self, key: &str, size: (f64, f64)) -> Result<Vec<(f64, f64)>, RulesError> {
         let numbers = self.numbers(key)?.unwrap_or_default();
-        if numbers.len() % 2 == 1 {
+        if !numbers.len().is_multiple_of(2) {
             return Err(self.error(key, "there is an x without a y"));
         }
         let pairs = numbers.chunks_exact(2);

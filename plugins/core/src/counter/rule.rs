@@ -391,7 +391,7 @@ fn read_points(item: &str) -> Option<Named> {
         .map(|number| number.trim().parse().ok())
         .collect::<Option<_>>()?;
     let name = name.trim();
-    let whole = numbers.len() % 2 == 0 && !name.is_empty();
+    let whole = numbers.len().is_multiple_of(2) && !name.is_empty();
     whole.then(|| {
         let points = numbers.chunks_exact(2).map(|pair| (pair[0], pair[1]));
         (name.to_owned(), points.collect())

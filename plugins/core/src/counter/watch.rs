@@ -81,6 +81,8 @@ pub(super) struct Watch {
     window: VecDeque<(Nanos, bool)>,
     /// Since when each object counts; those without a track are one.
     present: BTreeMap<Option<i64>, Span>,
+    /// When the last presence was seen last.
+    until: Nanos,
     /// Since when the rule holds.
     pub(super) phase: Option<Span>,
     crossings: Crossings,
@@ -92,6 +94,7 @@ impl Watch {
             rule,
             window: VecDeque::new(),
             present: BTreeMap::new(),
+            until: Nanos::MIN,
             phase: None,
             crossings: Crossings::default(),
         }
@@ -100,6 +103,7 @@ impl Watch {
     pub(super) fn flush(&mut self) {
         self.window.clear();
         self.present.clear();
+        self.until = Nanos::MIN;
         self.phase = None;
         self.crossings.flush();
     }
@@ -175,8 +179,8 @@ impl Watch {
         if let Some(span) = &mut self.phase {
             span.missed |= !holds;
             if span.is_over(now, rule.absence_time) {
+                self.until = span.last;
                 step.ended = self.phase.take();
-                self.window.clear();
             }
         }
         self.window.push_back((now, holds));
@@ -196,7 +200,8 @@ impl Watch {
             Verdict::Unconfirmed { held: step.held }
         } else {
             let mut window = self.window.iter();
-            step.began = window.find(|(_, held)| *held).map(|(first, _)| *first);
+            let first = window.find(|(at, held)| *held && *at > self.until);
+            step.began = Some(first.map_or(now, |(first, _)| *first));
             self.phase = Some(Span {
                 since: step.began.unwrap_or(now),
                 ..Span::new(now)

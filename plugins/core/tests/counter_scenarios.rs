@@ -1,0 +1,147 @@
+//! Golden scenarios: every file of `tests/scenarios` holds a rules file and, below a line of dashes,
+//! what was seen and what it raises.
+//!
+//! ```text
+//! 0.2  person .9 [.1 .2 .3 .4] #7, dog .5 [0 0 1 1]
+//!      > start at 0.2 rule=door label=person count=1 objects=person#7
+//! 0.4  -
+//! ```
+//!
+//! A frame is its time in seconds and its objects, each with label, confidence, left, top, width,
+//! height and perhaps a track; `-` says that nothing was found. What is expected follows, one
+//! signal a line. `end` ends the stream, `flush` flushes it. `EVR_BLESS=1` writes what is raised.
+
+use std::{fmt::Write, fs, path::Path};
+
+use evr_core::{
+    counter::{Counter, rules_file},
+    detection::{BoundingBox, Detection, Observation},
+    signal::{Signal, When},
+    time::{SECOND, seconds},
+};
+use serde_json::Value;
+
+fn detection(text: &str) -> Detection {
+    let (label, rest) = text.trim().split_once(' ').expect("a label and numbers");
+    let (confidence, rest) = rest.split_once('[').expect("a box in brackets");
+    let (corners, track) = rest.split_once(']').expect("a box in brackets");
+    let number = |text: &str| text.trim().parse::<f64>().expect("a number");
+    let [l, t, w, h] = corners.split_whitespace().map(number).collect::<Vec<_>>()[..] else {
+        panic!("a box has four numbers: {text}")
+    };
+    let track = track.trim().strip_prefix('#');
+    Detection {
+        label: label.into(),
+        label_id: -1,
+        confidence: number(confidence),
+        bbox: BoundingBox { l, t, w, h },
+        track_id: track.map(|id| id.parse().expect("a track id")),
+    }
+}
+
+fn summary(signal: &Signal) -> String {
+    let mut text = format!("> {}", signal.action.as_str());
+    if let Some(When::Media(at)) = signal.when {
+        write!(text, " at {}", seconds(at)).expect("a string takes all");
+    }
+    for (name, value) in &signal.body {
+        let value = match (name.as_str(), value) {
+            ("since" | "last_seen", Value::Number(at)) => {
+                seconds(at.as_i64().expect("a time")).to_string()
+            }
+            ("objects", Value::Array(objects)) => {
+                objects.iter().map(object).collect::<Vec<_>>().join("+")
+            }
+            (_, Value::String(text)) => text.clone(),
+            (_, other) => other.to_string(),
+        };
+        write!(text, " {name}={value}").expect("a string takes all");
+    }
+    text
+}
+
+/// An object by its label, and what else is said of it.
+fn object(object: &Value) -> String {
+    let mut text = object["label"].as_str().expect("a label").to_owned();
+    if let Some(id) = object["track_id"].as_i64() {
+        write!(text, "#{id}").expect("a string takes all");
+    }
+    if let Some(zones) = object["zones"].as_array() {
+        let zones: Vec<_> = zones.iter().filter_map(Value::as_str).collect();
+        write!(text, "@{}", zones.join("&")).expect("a string takes all");
+    }
+    if let Some(dwell) = object["dwell"].as_i64() {
+        write!(text, "~{}s", seconds(dwell)).expect("a string takes all");
+    }
+    text
+}
+
+/// The scenario with the signals that are raised in place of those expected.
+fn play(text: &str) -> String {
+    let (rules, frames) = text.split_once("\n---\n").expect("a line of dashes");
+    let (rules, _) = rules_file::parse_any(rules).expect("right rules");
+    let mut counter = Counter::new(rules);
+    let mut played = String::new();
+    let mut seq = 0;
+    for line in frames
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('>'))
+    {
+        played += line;
+        played.push('\n');
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let signals = match line.split_once(' ').unwrap_or((line, "")) {
+            ("flush", _) => {
+                counter.flush();
+                vec![]
+            }
+            ("end", _) => counter.end().into_iter().collect(),
+            (time, objects) => {
+                let at = time.parse::<f64>().expect("a time in seconds");
+                let objects = objects.trim().trim_start_matches('-');
+                let objects = objects.split(',').filter(|object| !object.is_empty());
+                let observation = Observation {
+                    seq,
+                    model: "m".into(),
+                    detections: objects.map(detection).collect(),
+                };
+                seq += 1;
+                let at = (at * SECOND as f64).round() as i64;
+                counter
+                    .observe(Some(at), &observation)
+                    .expect("each is new")
+            }
+        };
+        for signal in &signals {
+            let told = summary(signal).replace(" model=m", "");
+            writeln!(played, "     {told}").expect("a string takes all");
+        }
+    }
+    format!(
+        "{}\n---\n{played}",
+        text.split("\n---\n").next().unwrap_or_default()
+    )
+}
+
+#[test]
+fn every_scenario_raises_exactly_what_it_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut wrong = Vec::new();
+    let mut played = 0;
+    for entry in fs::read_dir(folder).expect("the scenarios are here") {
+        let path = entry.expect("a folder can be read").path();
+        let text = fs::read_to_string(&path).expect("a scenario is text");
+        let result = play(&text);
+        played += 1;
+        if std::env::var_os("EVR_BLESS").is_some() {
+            fs::write(&path, &result).expect("a scenario can be written");
+        } else if result != text {
+            wrong.push(format!("{} should read:\n{result}", path.display()));
+        }
+    }
+    assert!(played >= 10, "only {played} scenarios");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
