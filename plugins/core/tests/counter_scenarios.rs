@@ -11,6 +11,11 @@
 //! height and perhaps a track; `-` says that nothing was found. What is expected follows, one
 //! signal a line. `end` ends the stream, `flush` flushes it. `EVR_BLESS=1` writes what is raised.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the scenarios are files; what they are played on reads none"
+)]
+
 use std::{fmt::Write, fs, path::Path};
 
 use evr_core::{
