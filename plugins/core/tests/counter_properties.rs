@@ -158,7 +158,9 @@ proptest! {
         for (n, rule) in rules.iter().enumerate() {
             let alone = run(std::slice::from_ref(rule), &frames);
             for (all, own) in together.iter().zip(alone) {
-                let mine: Vec<_> = all.iter().filter(|s| s.body["rule"] == n.to_string()).cloned().collect();
+                let name = n.to_string();
+                let is_mine = |signal: &&Signal| signal.body["rule"] == name;
+                let mine: Vec<_> = all.iter().filter(is_mine).cloned().collect();
                 prop_assert_eq!(mine, own);
             }
         }
