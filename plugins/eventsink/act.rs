@@ -18,6 +18,7 @@ use super::journal::{self, Journal};
 use super::keeper::{self, Keeper};
 use super::pads::Kind;
 use super::recorder::{Action, Recorder};
+use super::repair::Repair;
 use super::report::{Report, Subject};
 use super::shelf::Shelf;
 use super::writer::{MAX_QUEUED, Writer};
@@ -144,9 +145,10 @@ impl EventSink {
         });
         {
             let mut state = self.state();
+            state.recovered += u64::from(matches!(report, Report::Recovered { .. }));
             if let Some(keeper) = &state.keeper {
                 match report {
-                    Report::Available { sidecar, .. } => {
+                    Report::Available { sidecar, .. } | Report::Recovered { sidecar, .. } => {
                         keeper.finished(&sidecar.to_string_lossy());
                     }
                     _ => keeper.look(),
@@ -207,6 +209,20 @@ impl EventSink {
             )
         })?;
         Ok(Some(keeper))
+    }
+
+    /// The thread that repairs what a crash has left.
+    pub(super) fn repair(&self, shelf: Shelf, pictures: bool) -> Result<Repair, gst::ErrorMessage> {
+        Repair::start(shelf, pictures, Reporter(self.obj().downgrade())).map_err(|err| {
+            gst::error_msg!(
+                gst::CoreError::Thread,
+                (
+                    "{}: the thread that repairs recordings cannot be started ({err}): allow the \
+                     process more threads",
+                    self.obj().name()
+                )
+            )
+        })
     }
 
     /// The journal of the recordings in `directory`.

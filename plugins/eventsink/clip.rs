@@ -35,6 +35,8 @@ pub(super) struct Beginning {
     pub(super) stem: String,
     /// Number of the part, from 1.
     pub(super) part: u32,
+    /// What is known before anything is written, for whoever finds the file after a crash.
+    pub(super) known: Facts,
     pub(super) container: Container,
     pub(super) fragment: gst::ClockTime,
     pub(super) thumbnail: bool,
@@ -314,7 +316,7 @@ impl Clip {
                 others.find_map(|(own, stream)| stream.input.clone().filter(|_| own == kind));
             tracks.extend(input.map(|input| (kind, input, None)));
         }
-        let about = tracks
+        let about: Vec<_> = tracks
             .iter()
             .map(|(_, input, _)| input.about.clone())
             .collect();
@@ -327,6 +329,7 @@ impl Clip {
             template: config.template.clone(),
             stem,
             part: identity.part,
+            known: self.known(&subject, &identity, &about),
             container: config.container,
             fragment: config.fragment,
             exact_start: config.exact_start,
@@ -340,6 +343,29 @@ impl Clip {
             about,
         };
         (file, beginning)
+    }
+
+    /// What there is to say of a clip that begins.
+    fn known(&self, subject: &Subject, identity: &Identity, about: &[sidecar::Stream]) -> Facts {
+        Facts {
+            id: subject.id.clone(),
+            state: State::Recording,
+            source: subject.source.clone(),
+            wall: identity.wall,
+            start: subject.start,
+            lead_in: 0,
+            end: subject.start,
+            frames: 0,
+            holes: Vec::new(),
+            streams: about.to_vec(),
+            asked: self.recording.asked,
+            event_start: self.recording.event_start,
+            event_end: self.recording.event_end,
+            continues_from: self.continues_from.clone(),
+            part: identity.part,
+            signals: self.recording.signals.clone(),
+            observed: Vec::new(),
+        }
     }
 
     fn observe(&mut self, unit: &Unit<gst::Buffer>) {

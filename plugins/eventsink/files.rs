@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use evr_core::recording::name::numbered;
 
@@ -16,7 +17,16 @@ pub(super) struct Files {
     stem: String,
     /// The clip's, without the dot.
     extension: &'static str,
+    /// The clip's `.part`, locked while somebody works on it: what is not was left by a crash.
+    lock: Option<File>,
 }
+
+/// After a `.part`'s name: what will take its place.
+const NEW: &str = ".new";
+/// After a `.part`'s name: nobody can make a clip of it.
+const BROKEN: &str = ".broken";
+/// A `.part` and a sidecar without a byte that are younger than this may not be locked yet.
+const YOUTH: Duration = Duration::from_secs(10);
 
 impl Files {
     /// Takes the first free name among `stem`, `stem-2`, …, by creating the sidecar's `.part`: of
@@ -24,9 +34,10 @@ impl Files {
     pub(super) fn reserve(stem: &str, extension: &'static str) -> io::Result<Self> {
         let directory = parent(Path::new(stem)).unwrap_or(Path::new(""));
         for attempt in 1..=MAX_ATTEMPTS {
-            let files = Self {
+            let mut files = Self {
                 stem: numbered(stem, attempt),
                 extension,
+                lock: None,
             };
             match create_new(&files.sidecar_part(), directory) {
                 Err(err) if err.kind() == ErrorKind::AlreadyExists => continue,
@@ -49,7 +60,7 @@ impl Files {
                     files.release()?;
                     return Err(err);
                 }
-                Ok(_) => {}
+                Ok(part) => files.hold(part),
             }
             return Ok(files);
         }
@@ -82,10 +93,83 @@ impl Files {
         name.to_string_lossy().into_owned()
     }
 
+    /// Takes over the `.part` that a crash has left, unless somebody works on it.
+    pub(super) fn take_over(part: &Path, extension: &'static str) -> Option<Self> {
+        let stem = part.to_str()?.strip_suffix(".part")?;
+        let stem = stem.strip_suffix(extension)?.strip_suffix('.')?;
+        let lock = File::open(part).ok()?;
+        lock.try_lock().ok()?;
+        let metadata = lock.metadata().ok()?;
+        let age = metadata.modified().ok()?.elapsed().unwrap_or_default();
+        let files = Self {
+            stem: stem.into(),
+            extension,
+            lock: Some(lock),
+        };
+        let known = fs::metadata(files.sidecar_part()).is_ok_and(|file| file.len() > 0);
+        let was_locked = metadata.len() > 0 || known || age > YOUTH;
+        // Whoever held it may have renamed or removed it before letting go.
+        (was_locked && part.exists()).then_some(files)
+    }
+
+    /// Where another file is made of the `.part`.
+    pub(super) fn new_part(&self) -> PathBuf {
+        self.with(&format!(".{}.part{NEW}", self.extension))
+    }
+
+    /// Puts the file that was made of the `.part` in its place.
+    pub(super) fn replace_part(&mut self) -> io::Result<()> {
+        let new = File::open(self.new_part())?;
+        new.sync_all()?;
+        fs::rename(self.new_part(), self.clip_part())?;
+        self.hold(new);
+        sync_directory(&self.clip())
+    }
+
+    /// The sidecar as it stood when the recording was cut off.
+    pub(super) fn unfinished_sidecar(&self) -> Option<String> {
+        fs::read_to_string(self.sidecar_part()).ok()
+    }
+
+    /// Removes what a crash has left before there was any media.
+    pub(super) fn discard(&self) {
+        // Nothing is lost if they stay.
+        let _ = fs::remove_file(self.sidecar_part());
+        let _ = fs::remove_file(self.clip_part());
+    }
+
+    /// Sets aside what nobody can make a clip of; where it is now.
+    pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
+        let broken = |part: &Path| PathBuf::from(format!("{}{BROKEN}", part.display()));
+        // There may be none.
+        let _ = fs::remove_file(self.new_part());
+        let sidecar = self.sidecar_part();
+        let _ = fs::rename(&sidecar, broken(&sidecar));
+        let part = self.clip_part();
+        fs::rename(&part, broken(&part))?;
+        Ok(broken(&part))
+    }
+
+    /// Writes down what is known while the recording goes on, in one step: whoever reads it after
+    /// a crash finds this or what stood there before.
+    pub(super) fn announce(&self, sidecar: &str) -> io::Result<()> {
+        let part = self.sidecar_part();
+        let new = PathBuf::from(format!("{}{NEW}", part.display()));
+        write(&new, sidecar.as_bytes())?;
+        fs::rename(new, part)
+    }
+
+    /// Nobody else has the file open yet. Where a file system knows no locks, the worst is that
+    /// the start of another sink takes the recording for one that a crash has left.
+    fn hold(&mut self, part: File) {
+        let _ = part.try_lock();
+        self.lock = Some(part);
+    }
+
     /// Puts clip and sidecar on disk, still under their `.part` names.
     pub(super) fn secure(&self, sidecar: &str) -> io::Result<()> {
         File::open(self.clip_part())?.sync_all()?;
-        write(&self.sidecar_part(), sidecar.as_bytes())
+        self.announce(sidecar)
     }
 
     /// Puts the picture beside the clip, still under a `.part` name.
@@ -275,7 +359,7 @@ mod tests {
         let stem = directory.path().join("clip");
         let files = Files::reserve(stem.to_str().expect("UTF-8"), "mp4").expect("free");
         fs::remove_file(files.sidecar_part()).expect("it is there");
-        for part in [".json.part", ".jpg.part"] {
+        for part in [".json.part.new", ".jpg.part"] {
             std::os::unix::fs::symlink("/dev/full", files.with(part)).expect("new");
         }
         assert!(files.secure("{}").is_err());

@@ -179,6 +179,7 @@ fn write(
                 location: &location,
             };
             listener.report(&beginning.subject, &report);
+            announce(beginning, files, listener);
             listen(beginning, files, listener)
         }
         Err(_) => Err(match beginning.heard.try_recv() {
@@ -190,9 +191,26 @@ fn write(
     written
 }
 
+/// Leaves word for whoever finds the file after a crash.
+fn announce(beginning: &Beginning, files: &Files, listener: &impl Listener) {
+    let clip = ClipFile {
+        name: files.clip_name(),
+        container: beginning.container.as_str(),
+        bytes: 0,
+    };
+    let sidecar = Sidecar::new(&beginning.known, clip);
+    if let Err(err) = files.announce(&sidecar.to_json()) {
+        listener.warn(&format!(
+            "after a crash nobody would know why recording {} was made, as its sidecar cannot be \
+             begun ({err}): {CURE}",
+            beginning.subject.id
+        ));
+    }
+}
+
 /// Waits for the pipeline to let go of its file, but not for ever: what hangs in a write hangs
 /// here too, and the failure is to be told all the same.
-fn shut_down(pipeline: &gst::Pipeline) {
+pub(super) fn shut_down(pipeline: &gst::Pipeline) {
     let (done, is_done) = channel();
     pipeline.call_async(move |pipeline| {
         // A pipeline always reaches NULL, and nobody may be left to hear of it.

@@ -27,6 +27,7 @@ use super::keeper::Keeper;
 use super::muxer;
 use super::pads;
 use super::recorder::{Action, Config, Recorder};
+use super::repair::Repair;
 use super::shelf::Shelf;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -95,6 +96,8 @@ pub(super) struct State {
     pub(super) acting: bool,
     /// Exists while running with a limit.
     pub(super) keeper: Option<Keeper>,
+    /// Works on what a crash has left.
+    repair: Option<Repair>,
     pub(super) removed: u64,
     /// Exists while running with a journal.
     pub(super) journal: Option<Journal>,
@@ -104,6 +107,7 @@ pub(super) struct State {
     pub(super) recordings: u64,
     pub(super) truncated: u64,
     pub(super) failed: u64,
+    pub(super) recovered: u64,
 }
 
 impl State {
@@ -133,6 +137,7 @@ pub struct EventSink {
     #[property(name = "recordings", get = |sink: &Self| sink.state().recordings, type = u64, nick = "Recordings", blurb = "Recordings that are on disk under their final names, truncated ones among them, since the element started")]
     #[property(name = "truncated", get = |sink: &Self| sink.state().truncated, type = u64, nick = "Truncated", blurb = "Recordings on disk that hold less than was promised, since the element started")]
     #[property(name = "failed", get = |sink: &Self| sink.state().failed, type = u64, nick = "Failed", blurb = "Recordings that left no clip under a final name, since the element started")]
+    #[property(name = "recovered", get = |sink: &Self| sink.state().recovered, type = u64, nick = "Recovered", blurb = "Recordings that a crash had cut off and that are on disk under their final names now, since the element started")]
     #[property(name = "removed", get = |sink: &Self| sink.state().removed, type = u64, nick = "Removed", blurb = "Finished recordings that were removed because of a limit, since the element started")]
     #[property(name = "unjournaled", get = |sink: &Self| sink.state().unjournaled, type = u64, nick = "Unjournaled", blurb = "Lines that the journal lacks because it could not be written, since the element started")]
     #[property(name = "unfinished", get = |sink: &Self| sink.state().unfinished as u64, type = u64, nick = "Unfinished", blurb = "Recordings that are being written or finished now")]
@@ -201,7 +206,7 @@ impl EventSink {
             depth: template.depth(),
             source: settings.source_id.clone(),
         };
-        let keeper = self.keeper(shelf, limits)?;
+        let keeper = self.keeper(shelf.clone(), limits)?;
         let mut recorder = Recorder::new(Config {
             template,
             container,
@@ -227,6 +232,11 @@ impl EventSink {
         state.failed = 0;
         state.removed = 0;
         state.unjournaled = 0;
+        state.recovered = 0;
+        drop(state);
+        // What it finds is counted, journaled and kept like any other recording.
+        let repair = self.repair(shelf, settings.thumbnail)?;
+        self.state().repair = Some(repair);
         Ok(())
     }
 
@@ -255,6 +265,13 @@ impl EventSink {
         state.outside = state.outside();
         state.recorder = None;
         state.eos = None;
+        let repair = state.repair.take();
+        drop(state);
+        // It tells the other two.
+        if let Some(repair) = repair {
+            repair.stop();
+        }
+        let mut state = self.state();
         let (keeper, journal) = (state.keeper.take(), state.journal.take());
         drop(state);
         if let Some(journal) = journal {

@@ -43,6 +43,14 @@ pub(super) enum Report<'a> {
         reason: &'a str,
         content: Value,
     },
+    /// A recording that a crash had cut off is on disk under its final names.
+    Recovered {
+        location: &'a Path,
+        sidecar: &'a Path,
+        thumbnail: Option<&'a Path>,
+        frames: u64,
+        content: Value,
+    },
     /// There is no clip under a final name.
     Failed {
         /// What was written so far.
@@ -88,6 +96,23 @@ impl Report<'_> {
                 fields.text("reason", reason);
                 fields.json["recording"] = content.clone();
             }
+            Self::Recovered {
+                location,
+                sidecar,
+                thumbnail,
+                frames,
+                content,
+            } => {
+                fields.path("location", location);
+                fields.path("sidecar", sidecar);
+                if let Some(thumbnail) = thumbnail {
+                    fields.path("thumbnail", thumbnail);
+                }
+                fields.text("state", State::Recovered.as_str());
+                fields.structure.set("frames", *frames);
+                fields.json["frames"] = (*frames).into();
+                fields.json["recording"] = content.clone();
+            }
             Self::Failed { part, reason } => {
                 if let Some(part) = part {
                     fields.path("part", part);
@@ -109,7 +134,7 @@ impl Report<'_> {
         let (name, location, time) = match self {
             Self::Started { location } => ("opened", location, subject.start),
             Self::Available { location, end, .. } => ("closed", location, *end),
-            Self::Stopped { .. } | Self::Failed { .. } => return None,
+            Self::Stopped { .. } | Self::Recovered { .. } | Self::Failed { .. } => return None,
         };
         let fields = gst::Structure::builder(format!("splitmuxsink-fragment-{name}"))
             .field("location", location.to_string_lossy().as_ref())
@@ -123,6 +148,7 @@ impl Report<'_> {
             Self::Started { .. } => "evr-recording-started",
             Self::Stopped { .. } => "evr-recording-stopped",
             Self::Available { .. } => "evr-recording-available",
+            Self::Recovered { .. } => "evr-recording-recovered",
             Self::Failed { .. } => "evr-recording-failed",
         }
     }

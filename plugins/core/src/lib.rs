@@ -14,7 +14,7 @@ pub mod gate;
 pub mod motion;
 pub mod observed;
 pub mod recording;
+pub mod recovery;
 pub mod signal;
 pub mod time;
-pub mod tracker;
 mod unit;

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod kept;
 pub mod meta;
 pub mod name;
+pub mod recovered;
 pub mod retention;
 pub mod sidecar;
 pub mod track;

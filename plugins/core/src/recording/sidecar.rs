@@ -20,6 +20,8 @@ pub const SCHEMA: &str = "evr/recording/1";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
+    /// It is being written, and its sidecar is not under its final name.
+    Recording,
     /// It holds everything it promised.
     Complete,
     /// A crash cut it; everything that had reached the disk is in it.
@@ -34,6 +36,7 @@ impl State {
     /// The word in sidecars and messages.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Recording => "recording",
             Self::Complete => "complete",
             Self::Recovered => "recovered",
             Self::Truncated => "truncated",

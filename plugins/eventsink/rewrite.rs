@@ -1,0 +1,247 @@
+//! A new clip from the samples of one that a crash has cut off: the same bytes at the same times
+//! through the muxer of every other clip, read back before it is trusted.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use evr_core::recording::container::Container;
+use evr_core::recording::sidecar::Stream;
+use evr_core::recovery::{Codec, Media, Movie, Sample, Scan};
+use evr_core::time::Nanos;
+use gst::prelude::*;
+
+use super::caps::{self, Input};
+use super::files::Files;
+use super::finish;
+use super::pads::Kind;
+use super::writer::{Event, MAX_QUEUED, Writer};
+
+/// How long muxer and disk may take for what is queued.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a full queue is looked at again.
+const TICK: Duration = Duration::from_millis(2);
+/// Fragments of the new file; a crash during the repair leaves the old one as it was.
+const FRAGMENT: gst::ClockTime = gst::ClockTime::from_seconds(1);
+
+/// What the new clip holds.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    /// Of the leading stream, as is the duration.
+    pub(super) frames: u64,
+    pub(super) duration: Nanos,
+    pub(super) streams: Vec<Stream>,
+    pub(super) has_video: bool,
+}
+
+/// Makes a new file beside the `.part` of what that holds.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn rewrite(files: &Files, container: Container) -> Result<Rewritten, String> {
+    if container != Container::Mp4 {
+        return Err(format!(
+            "clips in {} are not repaired yet; most players show it as it is",
+            container.as_str()
+        ));
+    }
+    let mut old = File::open(files.clip_part()).map_err(|err| err.to_string())?;
+    let mut movie = scan(&mut old)?;
+    // As in every clip, pictures lead.
+    movie.tracks.sort_by_key(|track| kind(&track.codec, 0));
+    let tracks: Vec<_> = movie
+        .tracks
+        .iter()
+        .enumerate()
+        .map(track)
+        .collect::<Result<_, _>>()?;
+    let streams = tracks
+        .iter()
+        .map(|(_, input, _)| input.about.clone())
+        .collect();
+    let (writer, heard) = Writer::new(container, tracks, true);
+    let new = files.new_part();
+    let pipeline = writer
+        .pipeline(&new, FRAGMENT)
+        .map_err(|err| format!("its pipeline cannot be built: {err}"))?;
+    let written = match pipeline.set_state(gst::State::Playing) {
+        Ok(_) => feed(&mut old, &movie, &writer, &heard),
+        Err(_) => Err("the new file's pipeline does not start".into()),
+    };
+    finish::shut_down(&pipeline);
+    written
+        .and_then(|()| verify(&new, &movie))
+        .inspect_err(|_| {
+            // The next start makes it anew.
+            let _ = std::fs::remove_file(&new);
+        })?;
+    let lead = movie.tracks.first().map(|track| track.samples.as_slice());
+    let lead = lead.unwrap_or_default();
+    let start = lead.iter().map(|sample| sample.pts).min().unwrap_or(0);
+    let end = lead.iter().map(|sample| sample.pts + sample.duration).max();
+    Ok(Rewritten {
+        frames: lead.len() as u64,
+        duration: end.unwrap_or(start) - start,
+        streams,
+        has_video: movie
+            .tracks
+            .iter()
+            .any(|track| kind(&track.codec, 0) == Kind::Video),
+    })
+}
+
+fn scan(file: &mut File) -> Result<Movie, String> {
+    let text = |err: std::io::Error| err.to_string();
+    let mut scan = Scan::new(file.metadata().map_err(text)?.len());
+    while let Some((at, length)) = scan.need() {
+        scan.feed(&read(file, at, length).map_err(text)?);
+    }
+    scan.finish().map_err(|err| err.to_string())
+}
+
+fn read(file: &mut File, at: u64, length: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Pushes all samples in the order in which they are decoded, and waits for the last byte.
+fn feed(
+    old: &mut File,
+    movie: &Movie,
+    writer: &Writer,
+    heard: &Receiver<Event>,
+) -> Result<(), String> {
+    let mut samples: Vec<(usize, &Sample)> = movie
+        .tracks
+        .iter()
+        .enumerate()
+        .flat_map(|(n, track)| track.samples.iter().map(move |sample| (n, sample)))
+        .collect();
+    samples.sort_by_key(|(_, sample)| sample.dts);
+    for (track, sample) in samples {
+        let since = Instant::now();
+        while writer.queued() > MAX_QUEUED {
+            hear(heard, TICK)?;
+            if since.elapsed() > PATIENCE {
+                return Err(too_slow());
+            }
+        }
+        let bytes =
+            read(old, sample.offset, sample.size as usize).map_err(|err| err.to_string())?;
+        writer.write(track, buffer(bytes, sample), sample.pts, Some(sample.dts));
+    }
+    writer.drain();
+    let since = Instant::now();
+    while !hear(heard, PATIENCE.saturating_sub(since.elapsed()))? {
+        if since.elapsed() >= PATIENCE {
+            return Err(too_slow());
+        }
+    }
+    Ok(())
+}
+
+fn too_slow() -> String {
+    format!("the disk took longer than {} s", PATIENCE.as_secs())
+}
+
+/// Whether the last byte has been written, after waiting for `patience` at most.
+fn hear(heard: &Receiver<Event>, patience: Duration) -> Result<bool, String> {
+    match heard.recv_timeout(patience) {
+        Ok(Event::Written) => Ok(true),
+        Ok(Event::Broken(why)) => Err(why),
+        Ok(Event::Ended(_)) | Err(RecvTimeoutError::Timeout) => Ok(false),
+        Err(RecvTimeoutError::Disconnected) => Err("its pipeline went away".into()),
+    }
+}
+
+fn buffer(bytes: Vec<u8>, sample: &Sample) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_mut_slice(bytes);
+    let fields = buffer.get_mut().expect("a new buffer has one owner");
+    fields.set_duration(crate::bridge::time::clock_time(sample.duration));
+    if !sample.sync {
+        fields.set_flags(gst::BufferFlags::DELTA_UNIT);
+    }
+    buffer
+}
+
+/// The new file is trusted only if it holds what was found in the old one.
+fn verify(new: &Path, old: &Movie) -> Result<(), String> {
+    let mut file = File::open(new).map_err(|err| err.to_string())?;
+    let (found, expected) = (scan(&mut file)?.samples(), old.samples());
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("the new file holds {found} of {expected} samples"))
+    }
+}
+
+fn kind(codec: &Codec, index: u32) -> Kind {
+    match codec.media {
+        Media::Video { .. } => Kind::Video,
+        Media::Audio { .. } => Kind::Audio(index),
+    }
+}
+
+fn track(
+    (index, track): (usize, &evr_core::recovery::Track),
+) -> Result<(Kind, Input, Option<&'static str>), String> {
+    let kind = kind(&track.codec, index as u32);
+    let name = String::from_utf8_lossy(&track.codec.format).into_owned();
+    let caps = caps_of(&track.codec).ok_or_else(|| format!("it holds a stream of kind {name}"))?;
+    Ok((kind, caps::accept(kind, Container::Mp4, &caps)?, None))
+}
+
+/// The caps that the muxer was given.
+fn caps_of(codec: &Codec) -> Option<gst::Caps> {
+    let caps = match &codec.format {
+        b"avc1" => gst::Caps::builder("video/x-h264").field("stream-format", "avc"),
+        b"avc3" => gst::Caps::builder("video/x-h264").field("stream-format", "avc3"),
+        b"hvc1" => gst::Caps::builder("video/x-h265").field("stream-format", "hvc1"),
+        b"hev1" => gst::Caps::builder("video/x-h265").field("stream-format", "hev1"),
+        b"av01" => gst::Caps::builder("video/x-av1").field("stream-format", "obu-stream"),
+        b"vp09" => vp9(codec.config.as_deref()?),
+        b"jpeg" | b"mjpa" => gst::Caps::builder("image/jpeg"),
+        b"mp4a" => gst::Caps::builder("audio/mpeg")
+            .field("mpegversion", 4)
+            .field("stream-format", "raw")
+            .field("framed", true),
+        b"Opus" => gst::Caps::builder("audio/x-opus").field("channel-mapping-family", 0),
+        _ => return None,
+    };
+    let caps = match &codec.format {
+        b"avc1" | b"avc3" | b"hvc1" | b"hev1" => caps.field("alignment", "au"),
+        b"av01" => caps.field("alignment", "tu"),
+        _ => caps,
+    };
+    let caps = match codec.media {
+        Media::Video { width, height } => caps
+            .field("width", i32::from(width))
+            .field("height", i32::from(height)),
+        Media::Audio { rate, channels } => caps
+            .field("rate", i32::try_from(rate).ok()?)
+            .field("channels", i32::from(channels)),
+    };
+    let has_data = !matches!(&codec.format, b"vp09" | b"Opus");
+    let data = codec.config.clone().filter(|_| has_data);
+    Some(
+        caps.field_if_some("codec_data", data.map(gst::Buffer::from_slice))
+            .build(),
+    )
+}
+
+/// What vp9parse would tell, out of a `vpcC` (VP Codec ISO Media File Format Binding, 2.2).
+fn vp9(config: &[u8]) -> gst::caps::Builder<gst::caps::NoFeature> {
+    let profile = config.get(4).copied().unwrap_or(0);
+    let chroma = match config.get(6).map_or(0, |byte| byte >> 1 & 7) {
+        2 => "4:2:2",
+        3 => "4:4:4",
+        _ => "4:2:0",
+    };
+    gst::Caps::builder("video/x-vp9")
+        .field("profile", profile.to_string())
+        .field("chroma-format", chroma)
+}

@@ -1,0 +1,326 @@
+//! A recorder is killed with SIGKILL in the middle of a recording; the next start makes a clip of
+//! what it left. The recorder is this test's own program, run once more.
+
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use serde_json::Value;
+
+use common::{Random, launch};
+
+/// Names the directory in which the recorder shall record.
+const DIRECTORY: &str = "EVR_RECOVERY_DIRECTORY";
+/// Whether it shall record sound too.
+const SOUND: &str = "EVR_RECOVERY_SOUND";
+/// Where it writes down the running times of the first and the last frame that eventsink was given.
+const RELEASED: &str = "released";
+const FRAME: u64 = 40_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+fn sink(directory: &Path) -> String {
+    format!(
+        "eventsink name=sink source-id=porch location={}/{{n}}.mp4",
+        directory.display()
+    )
+}
+
+/// Not a test: what the tests kill.
+#[test]
+#[ignore = "the tests of this file run it in a process of its own"]
+fn records_until_it_is_killed() {
+    let directory = PathBuf::from(std::env::var_os(DIRECTORY).expect("run by a test"));
+    let sound = if std::env::var_os(SOUND).is_some() {
+        "audiotestsrc is-live=true ! audio/x-raw,rate=48000 ! avenc_aac ! aacparse ! gate.sink_0 \
+         gate.src_0 ! sink.audio_0"
+    } else {
+        ""
+    };
+    let pipeline = launch(&format!(
+        "videotestsrc is-live=true pattern=ball ! video/x-raw,width=160,height=120,framerate=25/1 \
+         ! x264enc bframes=2 rc-lookahead=3 sync-lookahead=0 key-int-max=25 speed-preset=ultrafast \
+         ! video/x-h264,profile=main ! h264parse \
+         ! signalgate name=gate activation-evaluation-window=0 activation-signal-offset=0 {} \
+         gate.src ! sink.video {sound}",
+        sink(&directory)
+    ));
+    let released = File::create(directory.join(RELEASED)).expect("the directory exists");
+    let gate = pipeline.by_name("gate").expect("named in the line");
+    let range = std::sync::Mutex::new(None::<(u64, u64)>);
+    gate.static_pad("src").expect("always there").add_probe(
+        gst::PadProbeType::BUFFER,
+        move |_, info| {
+            // Raw PTS are as good as running times: only their distance counts.
+            if let Some(pts) = info.buffer().and_then(|buffer| buffer.pts()) {
+                let mut range = range.lock().expect("no thread panics under it");
+                let (first, last) = range.unwrap_or((u64::MAX, 0));
+                let now = (first.min(pts.nseconds()), last.max(pts.nseconds()));
+                *range = Some(now);
+                let bytes = [now.0.to_le_bytes(), now.1.to_le_bytes()].concat();
+                released.write_all_at(&bytes, 0).expect("16 bytes");
+            }
+            gst::PadProbeReturn::Ok
+        },
+    );
+    pipeline.set_state(gst::State::Playing).expect("it plays");
+    let started = gate.emit_by_name::<Option<String>>("start", &[&None::<String>]);
+    assert!(started.is_some(), "a gate that runs takes signals");
+    loop {
+        thread::park();
+    }
+}
+
+/// A recorder in a process of its own, killed if a test fails.
+struct Recorder {
+    process: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // It may be dead.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Recorder {
+    fn start(sound: bool) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut command = Command::new(std::env::current_exe().expect("this test runs"));
+        command
+            .args(["--ignored", "--exact", "records_until_it_is_killed"])
+            .env(DIRECTORY, directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if sound {
+            command.env(SOUND, "1");
+        }
+        let process = command.spawn().expect("this test's own program");
+        Self { process, directory }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Running times of the first and the last frame that eventsink was given.
+    fn released(&self) -> Option<(u64, u64)> {
+        let bytes = fs::read(self.path().join(RELEASED)).ok()?;
+        let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        Some((number(0)?, number(8)?))
+    }
+
+    /// Waits until eventsink has been given `span` of media, and pulls the plug.
+    fn kill_after(&mut self, span: u64) -> u64 {
+        let patience = Instant::now() + Duration::from_secs(60);
+        loop {
+            let given = self
+                .released()
+                .map_or(0, |(first, last)| last - first + FRAME);
+            if given >= span {
+                break;
+            }
+            assert!(Instant::now() < patience, "only {given} ns were recorded");
+            thread::sleep(Duration::from_millis(3));
+        }
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it was killed");
+        let (first, last) = self.released().expect("it has recorded");
+        last - first + FRAME
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path()).expect("the directory is there");
+        let names = entries.map(|entry| entry.expect("readable").file_name());
+        let mut names: Vec<_> = names
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        names.retain(|name| !name.starts_with("events.jsonl") && name != RELEASED);
+        names.sort();
+        names
+    }
+
+    /// Starts an eventsink in the same directory; what it says of the recording.
+    fn restart(&self) -> gst::Structure {
+        let line = format!(
+            "fakesrc num-buffers=0 ! {} fakesrc ! fakesink",
+            sink(self.path())
+        );
+        let pipeline = launch(&line);
+        pipeline.set_state(gst::State::Paused).expect("it starts");
+        let bus = pipeline.bus().expect("a pipeline has a bus");
+        let told = loop {
+            let message = bus.timed_pop_filtered(common::PATIENCE, &[gst::MessageType::Element]);
+            let Some(message) = message else {
+                pipeline.set_state(gst::State::Null).expect("it stops");
+                panic!("eventsink does not tell what it has found");
+            };
+            let fields = message.structure().expect("element messages have one");
+            if ["evr-recording-recovered", "evr-recording-failed"].contains(&fields.name().as_str())
+            {
+                break fields.to_owned();
+            }
+        };
+        pipeline.set_state(gst::State::Null).expect("it stops");
+        told
+    }
+}
+
+/// What ffprobe and GStreamer make of a clip: frames, and frames.
+fn frames(clip: &Path) -> (u64, u64) {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-count_frames", "-select_streams", "v"])
+        .args(["-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"])
+        .arg(clip)
+        .output()
+        .expect("ffprobe is installed");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.is_empty(), "{}: {errors}", clip.display());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let counted = text.trim().parse().expect("a number");
+    let pipeline = launch(&format!(
+        "filesrc location={} ! qtdemux ! h264parse ! avdec_h264 ! fakesink name=end sync=false",
+        clip.display()
+    ));
+    let seen = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counter = seen.clone();
+    let end = pipeline.by_name("end").expect("named in the line");
+    let pad = end.static_pad("sink").expect("always there");
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    common::play(&pipeline).expect("GStreamer plays it");
+    (counted, seen.load(std::sync::atomic::Ordering::Relaxed))
+}
+
+/// Kills a recorder after `span` of media; how much of what eventsink was given is lost.
+fn lost_after(span: u64, sound: bool) -> u64 {
+    let mut recorder = Recorder::start(sound);
+    let given = recorder.kill_after(span);
+    assert_eq!(
+        recorder.files(),
+        ["1.json.part", "1.mp4.part"],
+        "nothing half has a final name"
+    );
+
+    let told = recorder.restart();
+    assert_eq!(told.name(), "evr-recording-recovered", "{told}");
+    assert_eq!(recorder.files(), ["1.jpg", "1.json", "1.mp4"]);
+    let clip = recorder.path().join("1.mp4");
+    let sidecar = fs::read_to_string(recorder.path().join("1.json")).expect("it is there");
+    let sidecar: Value = serde_json::from_str(&sidecar).expect("JSON");
+    assert_eq!(sidecar["state"], "recovered");
+    assert_eq!(sidecar["source"], "porch");
+    assert_eq!(sidecar["signals"][0]["action"], "start", "why it was made");
+    assert_eq!(sidecar["clip"]["path"], "1.mp4");
+    let counted = sidecar["clip"]["frames"].as_u64().expect("a number");
+    assert_eq!(frames(&clip), (counted, counted));
+    let bytes = fs::metadata(&clip).expect("it is there").len();
+    assert_eq!(sidecar["clip"]["bytes"], bytes);
+    given.saturating_sub(counted * FRAME)
+}
+
+#[test]
+fn a_killed_recorder_loses_a_second_at_most() {
+    for (span, sound) in [(1_400, false), (2_900, true)] {
+        let lost = lost_after(span * 1_000_000, sound);
+        assert!(lost <= SECOND, "{lost} ns of {span} ms are lost");
+    }
+}
+
+#[test]
+fn a_recorder_killed_before_anything_was_written_leaves_a_word() {
+    let mut recorder = Recorder::start(false);
+    let patience = Instant::now() + Duration::from_secs(60);
+    let sidecar = recorder.path().join("1.json.part");
+    while fs::metadata(&sidecar).map_or(0, |file| file.len()) == 0 {
+        assert!(Instant::now() < patience, "the recorder does not record");
+        thread::sleep(Duration::from_millis(3));
+    }
+    recorder.kill_after(FRAME);
+    let told = recorder.restart();
+    assert_eq!(told.name(), "evr-recording-failed", "{told}");
+    assert_eq!(recorder.files(), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_repaired_is_kept_and_not_tried_again() {
+    let mut recorder = Recorder::start(false);
+    recorder.kill_after(1_400_000_000);
+    let part = recorder.path().join("1.mp4.part");
+    let media = fs::read(&part).expect("it is there");
+    fs::write(&part, &media[..500]).expect("it can be written");
+    let told = recorder.restart();
+    assert_eq!(told.name(), "evr-recording-failed", "{told}");
+    let kept = ["1.json.part.broken", "1.mp4.part.broken"];
+    assert_eq!(recorder.files(), kept);
+    let broken = told.get::<String>("part").expect("it tells where it is");
+    assert_eq!(fs::read(broken).expect("it is there"), media[..500]);
+}
+
+#[test]
+fn a_recording_in_progress_is_nobody_elses_to_repair() {
+    let mut recorder = Recorder::start(false);
+    let patience = Instant::now() + Duration::from_secs(60);
+    while recorder
+        .released()
+        .is_none_or(|(first, last)| last - first < SECOND)
+    {
+        assert!(Instant::now() < patience, "the recorder does not record");
+        thread::sleep(Duration::from_millis(3));
+    }
+    let line = format!(
+        "fakesrc num-buffers=0 ! {} fakesrc ! fakesink",
+        sink(recorder.path())
+    );
+    let other = launch(&line);
+    other.set_state(gst::State::Paused).expect("it starts");
+    // Its thread has looked at everything once it is down.
+    other.set_state(gst::State::Null).expect("it stops");
+    assert_eq!(recorder.files(), ["1.json.part", "1.mp4.part"]);
+    let lost = recorder.kill_after(2 * SECOND);
+    assert!(lost > 0);
+    assert_eq!(recorder.restart().name(), "evr-recording-recovered");
+}
+
+#[test]
+#[ignore = "minutes: cargo xtask soak"]
+fn soak_a_hundred_kills_leave_a_hundred_clips() {
+    let mut random = Random(4);
+    let spans: Vec<u64> = (0..100).map(|_| 1_100 + random.below(4_000)).collect();
+    let lost: Vec<u64> = thread::scope(|scope| {
+        let workers: Vec<_> = spans
+            .chunks(25)
+            .map(|spans| {
+                scope.spawn(|| {
+                    let each = spans.iter().enumerate();
+                    each.map(|(n, span)| lost_after(span * 1_000_000, n % 2 == 0))
+                        .collect::<Vec<u64>>()
+                })
+            })
+            .collect();
+        let done = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("it passed"));
+        done.flatten().collect()
+    });
+    let most = lost.iter().copied().max().unwrap_or(0);
+    println!(
+        "measured: kill -9, recordings played by ffprobe and GStreamer after the next start: {} of {}",
+        lost.len(),
+        spans.len()
+    );
+    println!(
+        "measured: kill -9, most media lost of what eventsink was given: {} ms",
+        most / 1_000_000
+    );
+    assert!(most <= SECOND, "{most} ns");
+}
