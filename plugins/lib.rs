@@ -6,6 +6,7 @@ mod bridge;
 mod eventsink;
 mod motiondetect;
 mod objectcounter;
+mod objecttracker;
 #[cfg(feature = "onnx")]
 mod onnxdetect;
 mod signalgate;
@@ -16,6 +17,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     onnxdetect::register(plugin)?;
     motiondetect::register(plugin)?;
     objectcounter::register(plugin)?;
+    objecttracker::register(plugin)?;
     signalgate::register(plugin)?;
     eventsink::register(plugin)
 }

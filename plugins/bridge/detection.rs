@@ -5,7 +5,7 @@
 use evr_core::detection::{BoundingBox, Detection, Observation};
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::motion;
+use super::track;
 
 const OBSERVATION_META: &str = "GstEvrObservationMeta";
 const DETECTION: &str = "detection";
@@ -77,12 +77,12 @@ pub(crate) fn set_age(buffer: &mut gst::BufferRef, age: u64) {
 /// Reads the observation off a frame of `width` by `height` pixels.
 ///
 /// `None` for a frame that no detector of ours has inferred and that carries no regions either;
-/// regions of motion are no detections.
+/// regions of motion and predicted ones are no detections.
 /// Regions of a foreign detector count as observed; their frame's `seq` is then 0.
 pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observation> {
     let detections: Vec<_> = buffer
         .iter_meta::<VideoRegionOfInterestMeta>()
-        .filter(|region| !motion::is_motion(region))
+        .filter(|region| track::is_detection(region))
         .map(|region| detection(&region, size))
         .collect();
     let own = gst::meta::CustomMeta::from_buffer(buffer, OBSERVATION_META).ok();
@@ -123,7 +123,7 @@ fn detection(region: &VideoRegionOfInterestMeta, (width, height): (u32, u32)) ->
         (Some(l), Some(t), Some(r), Some(b)) => BoundingBox::from_corners(l, t, r, b),
         _ => from_pixels,
     };
-    Detection {
+    let mut detection = Detection {
         label: region.roi_type().to_owned(),
         label_id: param
             .as_ref()
@@ -133,7 +133,9 @@ fn detection(region: &VideoRegionOfInterestMeta, (width, height): (u32, u32)) ->
         confidence: corner("confidence").unwrap_or(1.0),
         bbox,
         track_id: param.as_ref().and_then(|param| param.get("track_id").ok()),
-    }
+    };
+    track::apply(region, &mut detection);
+    detection
 }
 
 #[cfg(test)]

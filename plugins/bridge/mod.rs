@@ -9,3 +9,4 @@ pub(crate) mod producer;
 pub(crate) mod recording;
 pub(crate) mod signal;
 pub(crate) mod time;
+pub(crate) mod track;

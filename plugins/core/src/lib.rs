@@ -17,4 +17,5 @@ pub mod recording;
 pub mod recovery;
 pub mod signal;
 pub mod time;
+pub mod tracker;
 mod unit;

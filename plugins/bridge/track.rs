@@ -1,0 +1,101 @@
+//! Tracks on frames: a detection that is tracked bears a parameter `object_id` as Intel DL
+//! Streamer's tracker writes it, with the track's number and, where they differ, the label that
+//! most of its detections have. A box that is only predicted says `predicted` in its `detection`
+//! and is no observation: nobody counts it. An ended track is told by a serialized event.
+
+use evr_core::{
+    detection::{BoundingBox, Detection},
+    tracker::{Ended, Identity},
+};
+use gst_video::VideoRegionOfInterestMeta;
+
+use super::motion;
+
+const OBJECT_ID: &str = "object_id";
+const DETECTION: &str = "detection";
+const PREDICTED: &str = "predicted";
+/// Name of the event, and of the message that is its copy.
+pub(crate) const ENDED: &str = "evr-track-ended";
+
+/// Writes onto the frame's detections, in the order in which they are read, who they are.
+pub(crate) fn identify(buffer: &mut gst::BufferRef, identities: &[Option<Identity>]) {
+    let regions = buffer.iter_meta_mut::<VideoRegionOfInterestMeta>();
+    let detections = regions.filter(|region| is_detection(region));
+    for (mut region, identity) in detections.zip(identities) {
+        let Some(Identity { id, label }) = identity else {
+            continue;
+        };
+        let mut param = gst::Structure::builder(OBJECT_ID)
+            // DL Streamer's numbers are of 32 bits.
+            .field("id", i32::try_from(*id).unwrap_or(i32::MAX))
+            .field("track_id", *id);
+        if let Some((label, label_id)) = label {
+            param = param.field("label", label).field("label_id", *label_id);
+        }
+        region.add_param(param.build());
+    }
+}
+
+/// Takes over into a detection what its region says of its track.
+pub(crate) fn apply(region: &VideoRegionOfInterestMeta, detection: &mut Detection) {
+    let Some(param) = region.params().find(|param| param.name() == OBJECT_ID) else {
+        return;
+    };
+    let foreign = || param.get::<i32>("id").ok().map(i64::from);
+    detection.track_id = param.get("track_id").ok().or_else(foreign);
+    if let (Ok(label), Ok(label_id)) = (param.get("label"), param.get("label_id")) {
+        (detection.label, detection.label_id) = (label, label_id);
+    }
+}
+
+/// Whether a region says what somebody saw there.
+pub(crate) fn is_detection(region: &VideoRegionOfInterestMeta) -> bool {
+    let predicted = |param: &gst::StructureRef| param.get(PREDICTED) == Ok(true);
+    !motion::is_motion(region) && !region.params().any(predicted)
+}
+
+/// Puts the predicted boxes onto a frame of `width` by `height` pixels that was not inferred.
+pub(crate) fn attach_predicted(
+    buffer: &mut gst::BufferRef,
+    predicted: &[Detection],
+    (width, height): (u32, u32),
+) {
+    let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as u32;
+    for detection in predicted {
+        let BoundingBox { l, t, w, h } = detection.bbox;
+        let rect = (
+            pixels(l, width),
+            pixels(t, height),
+            pixels(w, width),
+            pixels(h, height),
+        );
+        let mut region = VideoRegionOfInterestMeta::add(buffer, &detection.label, rect);
+        region.add_param(
+            gst::Structure::builder(DETECTION)
+                .field("confidence", detection.confidence)
+                .field("label_id", detection.label_id)
+                .field("x_min", l)
+                .field("y_min", t)
+                .field("x_max", l + w)
+                .field("y_max", t + h)
+                .field_if_some("track_id", detection.track_id)
+                .field(PREDICTED, true)
+                .build(),
+        );
+    }
+}
+
+/// What event and message say of a track that is over.
+pub(crate) fn ended(ended: &Ended) -> gst::Structure {
+    gst::Structure::builder(ENDED)
+        .field("track-id", ended.id)
+        .field("label", &ended.label)
+        .field("first", ended.first)
+        .field("last", ended.last)
+        .field("observations", ended.hits)
+        .field(
+            "json",
+            serde_json::Value::Object(ended.to_json()).to_string(),
+        )
+        .build()
+}

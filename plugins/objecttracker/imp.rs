@@ -1,0 +1,341 @@
+//! The element: its settings, what it reads off frames and writes onto them. Who is who is
+//! evr-core's decision.
+
+use std::sync::{LazyLock, Mutex, MutexGuard};
+
+use evr_core::{
+    detection::{Detection, Observation},
+    tracker::{Config, Ended, Identity, Tracker},
+};
+use glib::Properties;
+use gst::{prelude::*, subclass::prelude::*};
+use gst_base::{
+    prelude::*,
+    subclass::{
+        BaseTransformMode,
+        base_transform::{InputBuffer, PrepareOutputBufferSuccess},
+        prelude::*,
+    },
+};
+
+use crate::bridge::{
+    detection, message,
+    model::Model,
+    time::{running_time, span},
+    track,
+};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "objecttracker",
+        gst::DebugColorFlags::empty(),
+        Some("Which detection is which object"),
+    )
+});
+
+/// What the user asks for. Read anew with each frame.
+#[derive(Debug, Clone, PartialEq)]
+struct Settings {
+    high_confidence: f64,
+    low_confidence: f64,
+    min_hits: u32,
+    max_age: u64,
+    predict: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let Config {
+            high_confidence,
+            low_confidence,
+            min_hits,
+            max_age,
+        } = Config::default();
+        Self {
+            high_confidence,
+            low_confidence,
+            min_hits,
+            max_age: max_age.unsigned_abs(),
+            predict: true,
+        }
+    }
+}
+
+impl From<&Settings> for Config {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            high_confidence: settings.high_confidence,
+            low_confidence: settings.low_confidence,
+            min_hits: settings.min_hits,
+            max_age: span(settings.max_age),
+        }
+    }
+}
+
+/// What runs.
+#[derive(Default)]
+struct State {
+    tracker: Tracker,
+    /// The observation that was last tracked, and who was in it.
+    last: Option<(u64, Vec<Option<Identity>>)>,
+    /// The detector that stands upstream, once it has told its name.
+    model: Option<Model>,
+    /// Width and height of the frames, in pixels.
+    size: (u32, u32),
+    segment: gst::Segment,
+    tracks: u64,
+    ended: u64,
+}
+
+/// What is to be written onto a frame.
+enum Seen {
+    Who(Vec<Option<Identity>>),
+    Predicted(Vec<Detection>),
+}
+
+impl State {
+    fn frame(&mut self, buffer: &gst::BufferRef, settings: &Settings) -> (Seen, Vec<Ended>) {
+        let time = running_time(&self.segment, buffer.pts());
+        let observation = match detection::read(buffer, self.size) {
+            Some(observation) => observation,
+            // Our detectors mark each frame that they inferred.
+            None if self.model.is_some() => {
+                let predicted = settings.predict.then(|| self.tracker.predict(time));
+                return (Seen::Predicted(predicted.unwrap_or_default()), Vec::new());
+            }
+            // Others mark only what they found.
+            None => Observation::default(),
+        };
+        let detections = &observation.detections;
+        // A frame that comes twice, or bears again what an earlier one showed, is seen once.
+        let numbered = !observation.model.is_empty();
+        if let Some((seq, who)) = &self.last
+            && numbered
+            && *seq == observation.seq
+            && who.len() == detections.len()
+        {
+            return (Seen::Who(who.clone()), Vec::new());
+        }
+        self.tracker.configure(settings.into());
+        let aspect = f64::from(self.size.0) / f64::from(self.size.1.max(1));
+        let outcome = self.tracker.observe(time, aspect, detections);
+        let ids = outcome.identities.iter().flatten();
+        let newest = ids.map(|it| it.id.unsigned_abs()).max();
+        self.tracks = self.tracks.max(newest.unwrap_or(0));
+        self.ended += outcome.ended.len() as u64;
+        self.last = numbered.then(|| (observation.seq, outcome.identities.clone()));
+        (Seen::Who(outcome.identities), outcome.ended)
+    }
+
+    /// The stream is over, or another place in it comes next.
+    fn finish(&mut self) -> Vec<Ended> {
+        self.last = None;
+        let ended = self.tracker.finish();
+        self.ended += ended.len() as u64;
+        ended
+    }
+}
+
+#[derive(Properties, Default)]
+#[properties(wrapper_type = super::ObjectTracker)]
+pub(crate) struct ObjectTracker {
+    #[property(
+        name = "high-confidence", nick = "High confidence",
+        blurb = "The confidence from which on, from 0 to 1, a detection may begin a track",
+        get, set, type = f64, member = high_confidence, minimum = 0.0, maximum = 1.0,
+        default = Settings::default().high_confidence, mutable_playing
+    )]
+    #[property(
+        name = "low-confidence", nick = "Low confidence",
+        blurb = "The confidence from which on, from 0 to 1, a detection may continue a track that was just seen; lower the detector's own threshold as far for this to help",
+        get, set, type = f64, member = low_confidence, minimum = 0.0, maximum = 1.0,
+        default = Settings::default().low_confidence, mutable_playing
+    )]
+    #[property(
+        name = "min-hits", nick = "Minimum hits",
+        blurb = "How many inferred frames in a row must show an object before it is a track",
+        get, set, type = u32, member = min_hits, minimum = 1,
+        default = Settings::default().min_hits, mutable_playing
+    )]
+    #[property(
+        name = "max-age", nick = "Maximum age",
+        blurb = "For how long, in nanoseconds, an object that is not seen may be found again as the same track; then the track is over",
+        get, set, type = u64, member = max_age,
+        default = Settings::default().max_age, mutable_playing
+    )]
+    #[property(
+        name = "predict", nick = "Predict",
+        blurb = "Whether frames that were not inferred get the boxes where the tracks are expected, marked as predicted; they are no observations and nobody counts them",
+        get, set, type = bool, member = predict,
+        default = Settings::default().predict, mutable_playing
+    )]
+    settings: Mutex<Settings>,
+    #[property(
+        name = "tracks", nick = "Tracks",
+        blurb = "How many tracks have begun since the element started",
+        get = |this: &Self| this.lock().tracks, type = u64
+    )]
+    #[property(
+        name = "ended", nick = "Ended",
+        blurb = "How many tracks have ended since the element started",
+        get = |this: &Self| this.lock().ended, type = u64
+    )]
+    state: Mutex<State>,
+}
+
+impl ObjectTracker {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics under this lock")
+    }
+
+    fn tell(&self, ended: &[Ended]) {
+        for ended in ended {
+            gst::debug!(CAT, imp = self, "{ended:?}");
+            let fields = track::ended(ended);
+            let event = gst::event::CustomDownstream::new(fields.clone());
+            self.obj().src_pad().push_event(event);
+            message::post(&*self.obj(), fields, &ended.to_json().into());
+        }
+    }
+}
+
+fn size(caps: &gst::CapsRef) -> Option<(u32, u32)> {
+    let caps = caps.structure(0)?;
+    let side = |name| u32::try_from(caps.get::<i32>(name).ok()?).ok();
+    Some((side("width")?, side("height")?))
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for ObjectTracker {
+    const NAME: &'static str = "GstEvrObjectTracker";
+    type Type = super::ObjectTracker;
+    type ParentType = gst_base::BaseTransform;
+}
+
+#[glib::derived_properties]
+impl ObjectImpl for ObjectTracker {}
+
+impl GstObjectImpl for ObjectTracker {}
+
+impl ElementImpl for ObjectTracker {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Object tracker",
+                "Filter/Analyzer/Video",
+                "Says which detection is which object, from frame to frame (ByteTrack)",
+                env!("CARGO_PKG_NAME"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = gst::Caps::builder("video/x-raw").any_features().build();
+            [
+                ("sink", gst::PadDirection::Sink),
+                ("src", gst::PadDirection::Src),
+            ]
+            .map(|(name, direction)| {
+                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
+                    .expect("an always pad with caps is a sound template")
+            })
+            .into()
+        });
+        &TEMPLATES
+    }
+}
+
+impl BaseTransformImpl for ObjectTracker {
+    const MODE: BaseTransformMode = BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        *self.lock() = State::default();
+        Ok(())
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let size = size(incaps)
+            .ok_or_else(|| gst::loggable_error!(CAT, "no width and height in {incaps}"))?;
+        self.lock().size = size;
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Segment(segment) => {
+                self.lock().segment = segment.segment().clone();
+            }
+            gst::EventView::StreamStart(_) | gst::EventView::Eos(_) => {
+                let ended = self.lock().finish();
+                self.tell(&ended);
+            }
+            gst::EventView::FlushStop(_) => {
+                // Where a flush has been, no event of before may come.
+                self.lock().finish();
+            }
+            _ => {
+                if let Some(model) = Model::from_event(&event) {
+                    self.lock().model = Some(model);
+                }
+            }
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn propose_allocation(
+        &self,
+        _: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        // Frames pass as they are, so their memory is a matter between the neighbours.
+        if self.obj().src_pad().peer_query(query) {
+            Ok(())
+        } else {
+            Err(gst::loggable_error!(CAT, "nobody behind proposes memory"))
+        }
+    }
+
+    fn prepare_output_buffer(
+        &self,
+        buffer: InputBuffer,
+    ) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
+        Ok(match buffer {
+            InputBuffer::Writable(_) => PrepareOutputBufferSuccess::InputBuffer,
+            // Another branch holds the frame: copy what is written on it, share the picture.
+            InputBuffer::Readable(shared) => {
+                let mut copy = gst::Buffer::new();
+                let target = copy.get_mut().expect("a new buffer has one owner");
+                shared
+                    .copy_into(target, gst::BUFFER_COPY_ALL, ..)
+                    .map_err(|_| gst::FlowError::Error)?;
+                PrepareOutputBufferSuccess::Buffer(copy)
+            }
+        })
+    }
+
+    fn transform_ip(
+        &self,
+        buffer: &mut gst::BufferRef,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let settings = self
+            .settings
+            .lock()
+            .expect("no thread panics under this lock")
+            .clone();
+        let (seen, ended, size) = {
+            let mut state = self.lock();
+            let (seen, ended) = state.frame(buffer, &settings);
+            (seen, ended, state.size)
+        };
+        self.tell(&ended);
+        match seen {
+            Seen::Who(identities) => track::identify(buffer, &identities),
+            Seen::Predicted(predicted) => track::attach_predicted(buffer, &predicted, size),
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+}
