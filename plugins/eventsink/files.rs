@@ -60,7 +60,7 @@ impl Files {
                     files.release()?;
                     return Err(err);
                 }
-                Ok(part) => files.hold(part),
+                Ok(_) => files.hold(File::open(files.clip_part())?),
             }
             return Ok(files);
         }
@@ -106,7 +106,8 @@ impl Files {
             extension,
             lock: Some(lock),
         };
-        let known = fs::metadata(files.sidecar_part()).is_ok_and(|file| file.len() > 0);
+        // Without one beside it, it is none of ours.
+        let known = fs::metadata(files.sidecar_part()).ok()?.len() > 0;
         let was_locked = metadata.len() > 0 || known || age > YOUTH;
         // Whoever held it may have renamed or removed it before letting go.
         (was_locked && part.exists()).then_some(files)
@@ -156,10 +157,12 @@ impl Files {
         let part = self.sidecar_part();
         let new = PathBuf::from(format!("{}{NEW}", part.display()));
         write(&new, sidecar.as_bytes())?;
-        fs::rename(new, part)
+        fs::rename(new, &part)?;
+        sync_directory(&part)
     }
 
-    /// Nobody else has the file open yet. Where a file system knows no locks, the worst is that
+    /// Only to read: whoever watches the directory shall not see the finished clip being written
+    /// to. Nobody else has it open yet; where a file system knows no locks, the worst is that
     /// the start of another sink takes the recording for one that a crash has left.
     fn hold(&mut self, part: File) {
         let _ = part.try_lock();

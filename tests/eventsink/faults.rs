@@ -200,7 +200,8 @@ fn a_full_disk_costs_the_recording_and_every_frame_is_still_taken() {
         reason.contains(&part) && reason.contains("disk has room"),
         "{reason}"
     );
-    assert_eq!(names(disk.0.path()), ["1.mp4.part"]);
+    // With what the next start needs to make a clip of it.
+    assert_eq!(names(disk.0.path()), ["1.json.part", "1.mp4.part"]);
     fs::remove_file(part).expect("it is there");
     bench.record(&Boundary::new(2, 0.0, 1.0), &media.buffers[..10]);
     bench.text("evr-recording-available", "id");
