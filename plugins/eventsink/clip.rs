@@ -11,7 +11,7 @@ use evr_core::recording::id::recording_id;
 use evr_core::recording::name::{self, Template};
 use evr_core::recording::sidecar::{self, Facts, State};
 use evr_core::recording::track::{Break, Track, Verdict};
-use evr_core::time::Nanos;
+use evr_core::time::{Nanos, SECOND};
 
 use super::caps::Input;
 use super::clock::{self, Moment};
@@ -24,6 +24,9 @@ use super::streams::Streams;
 use super::writer::{Event, MAX_QUEUED, Writer};
 use crate::bridge;
 use crate::bridge::recording::Recording;
+
+/// How long the beginning of a live clip waits until every pad has told what it brings.
+const MAX_PENDING: Nanos = 2 * SECOND;
 
 /// A clip that begins.
 pub(super) struct Beginning {
@@ -69,6 +72,10 @@ pub(super) struct Clip {
     track: Track,
     /// Units that wait until all streams have told what they are.
     pub(super) pending: Vec<Unit<gst::Buffer>>,
+    /// `pending_bytes = Σ unit.bytes`.
+    pending_bytes: u64,
+    /// Why not all that was pending could be written.
+    cut: Option<Break>,
     /// Id of the recording that holds the first frames too.
     continues_from: Option<String>,
     /// Of an earlier part.
@@ -106,6 +113,8 @@ impl Clip {
             track: Track::new(MAX_QUEUED, stamped, input.frame_duration),
             input,
             pending: Vec::new(),
+            pending_bytes: 0,
+            cut: None,
             continues_from: None,
             identity: None,
             file: None,
@@ -161,6 +170,42 @@ impl Clip {
             ));
         }
         Ok(actions)
+    }
+
+    /// The media waits for us.
+    pub(super) fn is_patient(&self) -> bool {
+        !self.moment.live
+    }
+
+    /// Keeps a unit until the clip can begin.
+    pub(super) fn wait(&mut self, unit: Unit<gst::Buffer>) {
+        self.pending_bytes += unit.bytes;
+        self.pending.push(unit);
+    }
+
+    /// Whether the clip must begin with what is known.
+    pub(super) fn has_waited(&self) -> bool {
+        let (first, last) = (self.pending.first(), self.pending.last());
+        let span = first
+            .zip(last)
+            .map_or(0, |(first, last)| last.pts - first.pts);
+        let long = self.moment.live && span >= MAX_PENDING;
+        long || self.pending_bytes >= MAX_QUEUED
+    }
+
+    /// Begins a clip of which the leading stream is complete.
+    pub(super) fn begin_pending(&mut self, around: &Surroundings) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for unit in std::mem::take(&mut self.pending) {
+            match self.push(unit, around) {
+                Ok(more) => actions.extend(more),
+                Err(why) => {
+                    self.cut = Some(why);
+                    break;
+                }
+            }
+        }
+        actions
     }
 
     /// Takes from the other streams what is shown before `until`.
@@ -235,6 +280,7 @@ impl Clip {
         let loss = self.track.loss().or(file.company.loss());
         let silence = file.company.needs_a_part().then_some(Break::Silence);
         let cut = cut
+            .or(self.cut.map(|why| why.to_string()))
             .or(loss.map(|loss| loss.to_string()))
             .or(silence.map(|why| why.to_string()));
         let seen = file.company.take_seen();

@@ -17,6 +17,8 @@ use super::writer::Writer;
 
 /// A stream that is so far behind the leading one is silent: the muxer is told not to wait.
 const SILENT: Nanos = SECOND;
+/// The same of media that waits for us, whose threads may be that far apart.
+const SILENT_FILE: Nanos = 10 * SECOND;
 /// The same where the muxer cannot be told: the clip goes on without that stream.
 const MUTE: Nanos = 5 * SECOND;
 
@@ -150,6 +152,7 @@ impl Company {
         now: Nanos,
         bears_silence: bool,
     ) -> Vec<Action> {
+        let silent = if writer.patient { SILENT_FILE } else { SILENT };
         let mut actions = Vec::new();
         for fellow in &mut self.fellows {
             let Some(track) = fellow.track.filter(|track| !writer.is_ended(*track)) else {
@@ -160,7 +163,7 @@ impl Company {
                 if behind > MUTE && !writer.patient {
                     actions.push(Action::EndTrack(writer.clone(), track));
                 }
-            } else if behind > SILENT {
+            } else if behind > silent {
                 actions.push(Action::Gap {
                     writer: writer.clone(),
                     track,

@@ -58,13 +58,13 @@ impl Stream {
     }
 
     /// Whether nothing more can come for recording `n`, which ends at `end`, with the leading
-    /// stream at `lead`.
-    fn is_through(&self, n: u64, end: Nanos, lead: Nanos) -> bool {
+    /// stream at `lead`; `None` where the media waits for us, so that silence says nothing.
+    fn is_through(&self, n: u64, end: Nanos, lead: Option<Nanos>) -> bool {
         self.eos
             || self.input.is_none()
             || self.closed >= n
             || self.units.position() >= end
-            || lead >= end.saturating_add(PATIENCE)
+            || lead.is_some_and(|lead| lead >= end.saturating_add(PATIENCE))
     }
 }
 
@@ -117,7 +117,7 @@ impl Streams {
     }
 
     /// Whether nothing more can come for recording `n` beside the leading stream.
-    pub(super) fn are_through(&self, n: u64, end: Nanos, lead: Nanos) -> bool {
+    pub(super) fn are_through(&self, n: u64, end: Nanos, lead: Option<Nanos>) -> bool {
         self.beside()
             .all(|(_, stream)| stream.is_through(n, end, lead))
     }

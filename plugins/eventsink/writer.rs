@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use evr_core::recording::container::Container;
-use evr_core::time::Nanos;
+use evr_core::time::{Nanos, SECOND};
 use gst::prelude::*;
 
 use super::caps::Input;
@@ -136,17 +136,22 @@ impl Writer {
 
     /// A track has no more; the others go on.
     pub(super) fn end_track(&self, track: usize) {
-        if let Some(track) = self.tracks.get(track) {
-            track.end();
+        if let Some(own) = self.tracks.get(track) {
+            // A track of which nothing has come must say at least what it would have been, or
+            // the muxer leaves the others out too.
+            if !own.announced.load(Ordering::Relaxed) {
+                self.gap(track, 0, SECOND);
+            }
+            own.end();
         }
     }
 
     /// The media waits for the disk, and the muxer for streams of which nothing comes: it shall
     /// go on without them.
     pub(super) fn end_silent_tracks(&self) {
-        for track in &self.tracks {
+        for (index, track) in self.tracks.iter().enumerate() {
             if track.appsrc.current_level_bytes() == 0 {
-                track.end();
+                self.end_track(index);
             }
         }
     }
@@ -171,7 +176,9 @@ impl Writer {
 
     /// Everything queued so far is all there is.
     pub(super) fn drain(&self) {
-        self.tracks.iter().for_each(Track::end);
+        for index in 0..self.tracks.len() {
+            self.end_track(index);
+        }
     }
 
     /// Builds the pipeline that writes to `path`.

@@ -382,6 +382,28 @@ fn what_a_pad_brings_may_be_told_late_and_change() {
 }
 
 #[test]
+fn a_file_whose_audio_comes_after_all_of_its_video_loses_none_of_it() {
+    let (directory, video, audio) = (directory(), Media::new(40, 0), Media::audio(4));
+    let bench = Bench::new(&within(&directory, "{n}"));
+    let pad = bench.sink.request_pad_simple("audio_%u").expect("offered");
+    bench.play(&video);
+    // Longer than a live clip would wait, and not told yet what the pad brings.
+    bench.record(&Boundary::new(1, 0.0, 4.0), &video.buffers);
+    assert!(bench.pad.send_event(gst::event::Eos::new()));
+    assert!(pad.send_event(gst::event::StreamStart::new("audio")));
+    announce(&pad, &audio);
+    for sound in &audio.buffers {
+        pad.chain(sound.clone()).expect("it is taken");
+    }
+    assert!(pad.send_event(gst::event::Eos::new()));
+    bench.text("evr-recording-available", "id");
+    let clip = directory.path().join("1.mp4");
+    assert_eq!(packets(&clip, "v:0").len(), 40);
+    assert!(packets(&clip, "a:0").len() >= 187);
+    assert_eq!(json_of(&clip.with_extension("json"))["state"], "complete");
+}
+
+#[test]
 fn lines_on_the_meta_pad_become_the_sidecars_detections() {
     let (directory, video) = (directory(), Media::new(20, 0));
     let bench = Bench::new(&within(&directory, "{n}"));

@@ -7,7 +7,7 @@ use evr_core::recording::container::Container;
 use evr_core::recording::kept::Kept;
 use evr_core::recording::name::Template;
 use evr_core::recording::track::Break;
-use evr_core::time::{Nanos, SECOND};
+use evr_core::time::Nanos;
 
 use crate::bridge::recording::{Phase, Recording};
 use crate::eventsink::caps::Input;
@@ -22,8 +22,6 @@ mod parts;
 
 /// Encoded media that may be held for a recording that continues the one before.
 const MAX_KEPT: u64 = 256 << 20;
-/// How long a clip's beginning waits until every pad has told what it brings.
-const MAX_PENDING: Nanos = 2 * SECOND;
 
 /// The element's settings, as they stood when it started.
 #[derive(Debug, Clone)]
@@ -278,7 +276,9 @@ impl Recorder {
     /// Ends what is open, short of its end.
     pub(super) fn stop(&mut self, why: &str) -> Vec<Action> {
         let mut actions = self.end(Some(why.into()), Nanos::MAX);
-        for (clip, _) in std::mem::take(&mut self.closing) {
+        for (mut clip, until) in std::mem::take(&mut self.closing) {
+            actions.extend(clip.begin_pending(&self.surroundings()));
+            actions.extend(clip.advance(&self.streams, until));
             actions.extend(clip.end(None, &self.surroundings()));
         }
         actions
@@ -327,7 +327,7 @@ impl Recorder {
 
     fn close(&mut self, recording: Recording) -> Vec<Action> {
         let end = recording.end;
-        let mut actions = self.begin_pending();
+        let mut actions = Vec::new();
         match &mut self.stage {
             Stage::Open(clip) if clip.recording.id == recording.id => clip.recording = recording,
             Stage::Over => {}
@@ -346,11 +346,8 @@ impl Recorder {
             return vec![];
         };
         if clip.id().is_none() && !known {
-            clip.pending.push(unit);
-            let (first, last) = (clip.pending.first(), clip.pending.last());
-            let waited = first
-                .zip(last)
-                .is_some_and(|(a, b)| b.pts - a.pts >= MAX_PENDING);
+            clip.wait(unit);
+            let waited = clip.has_waited();
             return if waited { self.begin_pending() } else { vec![] };
         }
         let mut actions = self.begin_pending();
@@ -374,11 +371,15 @@ impl Recorder {
 
     /// Ends what is open as far as the leading stream goes; the others have until `until`.
     fn end(&mut self, cut: Option<String>, until: Nanos) -> Vec<Action> {
-        let mut actions = self.begin_pending();
+        let mut actions = match &self.stage {
+            // Media that waits for us comes as it can, all of it.
+            Stage::Open(clip) if cut.is_none() && clip.is_patient() => vec![],
+            _ => self.begin_pending(),
+        };
         let Stage::Open(mut clip) = std::mem::replace(&mut self.stage, Stage::Shut) else {
             return actions;
         };
-        if cut.is_some() || clip.id().is_none() {
+        if cut.is_some() || (clip.id().is_none() && clip.pending.is_empty()) {
             actions.extend(clip.advance(&self.streams, until));
             actions.extend(clip.end(cut, &self.surroundings()));
         } else {
@@ -394,12 +395,22 @@ impl Recorder {
         if self.streams.are_known() {
             actions = self.begin_pending();
         }
+        let known = self.streams.are_known();
+        let around = Surroundings {
+            config: &self.config,
+            streams: &self.streams,
+            epoch: self.epoch,
+        };
         for (clip, until) in &mut self.closing {
+            if known {
+                actions.extend(clip.begin_pending(&around));
+            }
             actions.extend(clip.advance(&self.streams, *until));
         }
         let done = |clip: &Clip, until| {
-            let n = clip.recording.id;
-            self.streams.are_through(n, until, self.position)
+            let (n, lead) = (clip.recording.id, self.position);
+            let lead = Some(lead).filter(|_| !clip.is_patient());
+            clip.pending.is_empty() && self.streams.are_through(n, until, lead)
         };
         while let Some((clip, until)) = self.closing.first()
             && done(clip, *until)
