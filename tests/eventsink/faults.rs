@@ -314,3 +314,60 @@ fn counters_outlive_a_stop_and_begin_anew_with_the_next_start() {
     bench.play(&media);
     assert_eq!(counted(), [0; 6]);
 }
+
+#[test]
+fn a_segment_that_is_done_ends_no_recording_and_the_next_goes_on_with_it() {
+    let (directory, media) = (directory(), Media::new(20, 2));
+    let bench = Bench::new(&within(&directory, "{n}.mp4"));
+    bench.play(&media);
+    let boundary = Boundary::new(1, 0.0, 4.0);
+    bench.boundary(&boundary);
+    bench.feed(&media.buffers);
+    let done = gst::event::SegmentDone::new(2 * gst::ClockTime::SECOND);
+    assert!(bench.pad.send_event(done));
+    assert_eq!(bench.counted("unfinished"), 1);
+    // As a player that loops: from the start again, behind what was played.
+    let mut again = media.segment.clone();
+    let fields = again.downcast_mut::<gst::ClockTime>().expect("of time");
+    fields.set_base(2 * gst::ClockTime::SECOND);
+    assert!(bench.pad.send_event(gst::event::Segment::new(&again)));
+    bench.feed(&media.buffers);
+    bench.boundary(&boundary.closing());
+    assert_eq!(bench.text("evr-recording-available", "state"), "complete");
+    let every = (0..40).map(|n| n * 100).collect::<Vec<_>>();
+    assert_eq!(shown(&directory.path().join("1.mp4")), every);
+}
+
+#[test]
+fn a_muxer_that_refuses_its_stream_costs_that_recording_and_not_the_next() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = Bench::new(&within(&directory, "{n}.mp4"));
+    let mut headless = media.caps.clone();
+    let fields = headless.make_mut().structure_mut(0).expect("one");
+    // Without it no player could start, so mp4mux does not.
+    fields.remove_field("codec_data");
+    bench
+        .pipeline
+        .set_state(gst::State::Playing)
+        .expect("it starts");
+    assert!(
+        bench
+            .pad
+            .send_event(gst::event::StreamStart::new("headless"))
+    );
+    assert!(bench.pad.send_event(gst::event::Caps::new(&headless)));
+    assert!(
+        bench
+            .pad
+            .send_event(gst::event::Segment::new(&media.segment))
+    );
+    bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
+    let reason = bench.text("evr-recording-failed", "reason");
+    assert!(reason.contains("1.mp4.part cannot be written"), "{reason}");
+    bench.announce(&media);
+    bench.record(&Boundary::new(2, 0.0, 2.0), &media.buffers);
+    assert_eq!(bench.text("evr-recording-available", "state"), "complete");
+    bench.eos();
+    assert_eq!(names(directory.path()), ["2.jpg", "2.json", "2.mp4"]);
+    assert_eq!(bench.counted("failed"), 1);
+}
