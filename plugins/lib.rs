@@ -3,6 +3,7 @@
 //! Registration only. What an element does stands in its folder, what it decides in `evr-core`.
 
 mod bridge;
+mod detectionoverlay;
 mod eventsink;
 mod motiondetect;
 mod objectcounter;
@@ -16,6 +17,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     #[cfg(feature = "onnx")]
     onnxdetect::register(plugin)?;
     motiondetect::register(plugin)?;
+    detectionoverlay::register(plugin)?;
     objectcounter::register(plugin)?;
     objecttracker::register(plugin)?;
     signalgate::register(plugin)?;

@@ -74,6 +74,13 @@ impl Zones {
         self.zones.is_empty()
     }
 
+    /// Each polygon's name, empty where it has none, and its corners.
+    pub fn polygons(&self) -> impl Iterator<Item = (&str, &[(f64, f64)])> {
+        self.zones
+            .iter()
+            .map(|(name, corners)| (&**name, &**corners))
+    }
+
     /// The names of those whose bits are set in `seen`; polygons without a name have none.
     pub(super) fn names(&self, seen: u32) -> impl Iterator<Item = &str> {
         self.zones
