@@ -33,6 +33,7 @@ fn clip() -> String {
 
 struct Object {
     label: String,
+    label_id: i32,
     confidence: f64,
     /// x_min, y_min, x_max, y_max.
     corners: [f64; 4],
@@ -52,6 +53,7 @@ fn observed(buffer: &gst::BufferRef) -> Option<(u64, Vec<Object>)> {
             let number = |name: &str| fields.get(name).expect("a number");
             Object {
                 label: region.roi_type().to_owned(),
+                label_id: fields.get("label_id").expect("a number"),
                 confidence: number("confidence"),
                 corners: ["x_min", "y_min", "x_max", "y_max"].map(number),
             }
@@ -226,6 +228,93 @@ fn best_person(settings: &str) -> Option<Object> {
     ));
     let (_, objects) = observed(buffer(&samples[70])).expect("inferred");
     objects.into_iter().find(|object| object.label == "person")
+}
+
+/// One object of `tests/reference/frames.py`.
+#[derive(serde::Deserialize)]
+struct Expected {
+    class: i32,
+    confidence: f64,
+    corners: [f64; 4],
+}
+
+#[derive(serde::Deserialize)]
+struct Golden {
+    frame: usize,
+    objects: Vec<Expected>,
+}
+
+fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
+    let along = |axis: usize| (a[axis + 2].min(b[axis + 2]) - a[axis].max(b[axis])).max(0.0);
+    let both = along(0) * along(1);
+    let area = |c: [f64; 4]| (c[2] - c[0]) * (c[3] - c[1]);
+    both / (area(a) + area(b) - both)
+}
+
+/// Compares what the element says of ten frames with what the reference in Python says.
+fn agrees_with_the_reference(model_file: &str, golden: &str, first_id: i32) {
+    let golden: Vec<Golden> = serde_json::from_str(golden).expect("a golden");
+    let decoded = frames(&format!("{} ! appsink name=out", clip()));
+    let caps = decoded[0].caps().expect("a sample has caps").to_owned();
+    let mut harness = harness(&format!(
+        "onnxdetect model-file={model_file} confidence-threshold=0.4"
+    ));
+    harness.set_src_caps(caps);
+    let (mut least_iou, mut most_apart, mut compared) = (1.0_f64, 0.0_f64, 0);
+    for golden in golden {
+        let frame = decoded[golden.frame].buffer_owned().expect("a frame");
+        assert_eq!(harness.push(frame), Ok(gst::FlowSuccess::Ok));
+        let (_, objects) = observed(&harness.pull().expect("a frame")).expect("inferred");
+        // One nearer to the threshold may fall on either side of it.
+        let sure = |confidence: f64| confidence >= 0.42;
+        let of_class = |class: i32| {
+            objects
+                .iter()
+                .filter(move |o| o.label_id == class + first_id)
+        };
+        for expected in golden.objects.iter().filter(|it| sure(it.confidence)) {
+            let overlaps = of_class(expected.class).map(|o| (iou(o.corners, expected.corners), o));
+            let best = overlaps.max_by(|a, b| a.0.total_cmp(&b.0));
+            let (overlap, object) = best.unwrap_or_else(|| panic!("frame {}", golden.frame));
+            least_iou = least_iou.min(overlap);
+            most_apart = most_apart.max((object.confidence - expected.confidence).abs());
+            compared += 1;
+        }
+        for object in objects.iter().filter(|object| sure(object.confidence)) {
+            let known = golden.objects.iter().any(|expected| {
+                expected.class + first_id == object.label_id
+                    && iou(object.corners, expected.corners) > 0.9
+            });
+            assert!(
+                known,
+                "frame {}: {} {:?}",
+                golden.frame, object.label, object.corners
+            );
+        }
+    }
+    println!(
+        "measured: {compared} objects in ten frames against the reference in Python: least IoU \
+         {least_iou:.4}, confidence at most {most_apart:.4} apart"
+    );
+    assert!(
+        compared > 20 && least_iou >= 0.98 && most_apart <= 0.01,
+        "{least_iou} {most_apart}"
+    );
+}
+
+#[test]
+fn ten_frames_show_what_a_reference_in_python_sees() {
+    asset("ORT_DYLIB_PATH");
+    let golden = include_str!("goldens/ssdlite.json");
+    agrees_with_the_reference(&asset("EVR_TEST_MODEL"), golden, 1);
+}
+
+#[test]
+#[ignore = "needs EVR_TEST_YOLOX, the file yolox_nano.onnx, which no package registry has"]
+fn ten_frames_show_what_the_reference_sees_with_yolox() {
+    asset("ORT_DYLIB_PATH");
+    let model = asset("EVR_TEST_YOLOX");
+    agrees_with_the_reference(&model, include_str!("goldens/yolox.json"), 0);
 }
 
 #[test]
