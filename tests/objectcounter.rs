@@ -799,3 +799,40 @@ fn what_nvdsanalytics_knows_and_the_counter_does_not_is_told() {
     rig.frame(0, ONE).expect("frames pass");
     assert_eq!(rig.log(), ["signal 0 trigger 1 person at 0"]);
 }
+
+#[test]
+fn the_published_schema_takes_the_rules_that_the_element_takes_and_refuses_others() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let schema = std::fs::read(root.join("docs/rules.schema.json")).expect("it is published");
+    let schema: Value = serde_json::from_slice(&schema).expect("a schema is JSON");
+    jsonschema::meta::validate(&schema).expect("a schema is one");
+    let schema = jsonschema::validator_for(&schema).expect("a schema");
+    let scenarios = std::fs::read_dir(root.join("plugins/core/tests/scenarios"));
+    let mut taken = 0;
+    for entry in scenarios.expect("the scenarios are here") {
+        let text = std::fs::read_to_string(entry.expect("a file").path()).expect("text");
+        let rules = text.split("\n---\n").next().unwrap_or_default();
+        if let Ok(rules) = serde_json::from_str::<Value>(rules) {
+            assert!(schema.is_valid(&rules), "{rules}");
+            taken += 1;
+        }
+    }
+    assert!(taken >= 10, "only {taken} scenarios with JSON");
+    for wrong in [
+        r#"{"rules": []}"#,
+        r#"{"rules": [{"labels": "a"}]}"#,
+        r#"{"rules": [{"name": "a", "min-cuont": 2}]}"#,
+        r#"{"rules": [{"name": "a", "min-area": 2}]}"#,
+        r#"{"rules": [{"name": "a", "reference": "top"}]}"#,
+        r#"{"zones": {"a": [[0, 0], [1, 1]]}, "rules": [{"name": "a"}]}"#,
+    ] {
+        let file = rules_file(wrong);
+        let rig = Rig::stopped(&format!("rules-file={}", path(&file)), &["src"]);
+        assert!(
+            rig.element.set_state(gst::State::Paused).is_err(),
+            "{wrong}"
+        );
+        let wrong = serde_json::from_str(wrong).expect("JSON");
+        assert!(!schema.is_valid(&wrong), "{wrong}");
+    }
+}

@@ -186,6 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn dl_streamers_track_is_read() {
+        gst::init().expect("GStreamer is installed");
+        register_meta();
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().expect("a new buffer has one owner");
+        let mut region = VideoRegionOfInterestMeta::add(buffer, "car", (320, 0, 320, 240));
+        let track = gst::Structure::builder("object_id").field("id", 7i32);
+        region.add_param(track.build());
+        let observation = read(buffer, (640, 480)).expect("a region is an observation");
+        assert_eq!(observation.detections[0].track_id, Some(7));
+    }
+
+    #[test]
     fn a_foreign_region_is_read_from_its_pixels() {
         gst::init().expect("GStreamer is installed");
         register_meta();
