@@ -31,6 +31,7 @@ pub(crate) fn soak() -> Result<()> {
 /// Runs the benchmarks.
 pub(crate) fn bench() -> Result<()> {
     packages::ensure(packages::PLUGIN)?;
+    packages::ensure(packages::BENCHES)?;
     let mut command = check::cargo("bench", &assets::prepare()?);
     measured::record("bench", &measure(command.arg("--benches"))?)
 }

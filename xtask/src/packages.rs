@@ -55,6 +55,12 @@ pub(crate) const PLUGIN: &[Package] = &[
 /// What the tests take besides: ffprobe, the second opinion on what was recorded.
 pub(crate) const CHECKS: &[Package] = &[package("ffmpeg", Probe::Program("ffprobe"))];
 
+/// What the benchmarks compare with.
+pub(crate) const BENCHES: &[Package] = &[package(
+    "gstreamer1.0-opencv",
+    Probe::Element("motioncells"),
+)];
+
 /// What fetching from PyPI and converting the model takes.
 pub(crate) const PYTHON: &[Package] = &[package("python3-venv", Probe::Venv)];
 

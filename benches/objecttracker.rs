@@ -1,0 +1,67 @@
+//! What deciding costs: fifty objects that walk about, tracked and counted, each step of a frame
+//! timed on its own.
+//!
+//! `cargo xtask bench` keeps the lines that begin with `measured:` in docs/measured.md.
+
+use std::{hint::black_box, time::Instant};
+
+use evr_core::{
+    counter::{Config, Counter},
+    detection::{BoundingBox, Detection, Observation},
+    tracker::{Identity, Tracker},
+};
+
+const OBJECTS: usize = 50;
+const FRAMES: u64 = 20_000;
+const ASPECT: f64 = 16.0 / 9.0;
+
+fn main() {
+    let mut tracker = Tracker::default();
+    let mut counter = Counter::new(Config::default());
+    let (mut tracked, mut counted) = (Vec::new(), Vec::new());
+    for n in 0..FRAMES {
+        let time = Some(n as i64 * 40_000_000);
+        let mut observation = Observation {
+            seq: n,
+            model: "bench".into(),
+            detections: (0..OBJECTS).map(|k| walker(k, n)).collect(),
+        };
+        let begun = Instant::now();
+        let outcome = tracker.observe(time, ASPECT, &observation.detections);
+        tracked.push(begun.elapsed().as_secs_f64() * 1e6);
+        let identities = outcome.identities.into_iter();
+        for (detection, identity) in observation.detections.iter_mut().zip(identities) {
+            detection.track_id = identity.map(|Identity { id, .. }| id);
+        }
+        let begun = Instant::now();
+        black_box(counter.observe(time, black_box(&observation)));
+        counted.push(begun.elapsed().as_secs_f64() * 1e6);
+    }
+    let (tracked, counted) = (median(&mut tracked), median(&mut counted));
+    println!("measured: µs to track {OBJECTS} objects in a frame: {tracked:.1}");
+    println!("measured: µs to count {OBJECTS} tracked objects in a frame: {counted:.1}");
+    println!(
+        "measured: µs to track and count {OBJECTS} objects in a frame: {:.1}",
+        tracked + counted
+    );
+}
+
+/// The k-th object, which goes to and fro on its own way and trembles.
+fn walker(k: usize, n: u64) -> Detection {
+    let phase = k as f64 * 0.7;
+    let way = (n as f64 / 90.0 + phase).sin();
+    let tremble = ((n * 7919 + k as u64 * 104_729) % 101) as f64 / 1e5;
+    let (x, y) = (0.1 * (k % 10) as f64 + 0.04 * way, 0.18 * (k / 10) as f64);
+    Detection {
+        label: if k % 5 == 0 { "car" } else { "person" }.into(),
+        label_id: 1,
+        confidence: 0.6 + tremble,
+        bbox: BoundingBox::from_corners(x + tremble, y, x + 0.05 + tremble, y + 0.16),
+        track_id: None,
+    }
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
