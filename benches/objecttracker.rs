@@ -1,13 +1,14 @@
-//! What deciding costs: fifty objects that walk about, tracked and counted, each step of a frame
-//! timed on its own.
+//! What deciding costs: fifty objects that walk about, tracked and counted by three rules, each step
+//! of a frame timed on its own.
 //!
 //! `cargo xtask bench` keeps the lines that begin with `measured:` in docs/measured.md.
 
 use std::{hint::black_box, time::Instant};
 
 use evr_core::{
-    counter::{Config, Counter},
+    counter::{Counter, Labels, Rule, parse_lines, parse_zones},
     detection::{BoundingBox, Detection, Observation},
+    time::SECOND,
     tracker::{Identity, Tracker},
 };
 
@@ -17,7 +18,7 @@ const ASPECT: f64 = 16.0 / 9.0;
 
 fn main() {
     let mut tracker = Tracker::default();
-    let mut counter = Counter::new(Config::default());
+    let mut counter = Counter::new(rules());
     let (mut tracked, mut counted) = (Vec::new(), Vec::new());
     for n in 0..FRAMES {
         let time = Some(n as i64 * 40_000_000);
@@ -46,6 +47,27 @@ fn main() {
     );
 }
 
+/// What a yard with a gate is watched by: who is there, who loiters, who passes.
+fn rules() -> Vec<Rule> {
+    let door = "door:0.1,0.2,0.4,0.2,0.4,0.9;yard:0.5,0.1,0.9,0.1,0.9,0.9,0.5,0.9";
+    let everyone = Rule {
+        labels: Labels::parse("person,car:0.5").expect("a list of labels"),
+        ..Rule::default()
+    };
+    let loiterer = Rule {
+        zones: parse_zones(door).expect("two polygons"),
+        min_dwell: 5 * SECOND,
+        confirm_frames: 3,
+        window_frames: 5,
+        ..Rule::default()
+    };
+    let passer = Rule {
+        lines: parse_lines("gate:0.45,0,0.45,1").expect("a line"),
+        ..Rule::default()
+    };
+    vec![everyone, loiterer, passer]
+}
+
 /// The k-th object, which goes to and fro on its own way and trembles.
 fn walker(k: usize, n: u64) -> Detection {
     let phase = k as f64 * 0.7;
@@ -53,7 +75,7 @@ fn walker(k: usize, n: u64) -> Detection {
     let tremble = ((n * 7919 + k as u64 * 104_729) % 101) as f64 / 1e5;
     let (x, y) = (0.1 * (k % 10) as f64 + 0.04 * way, 0.18 * (k / 10) as f64);
     Detection {
-        label: if k % 5 == 0 { "car" } else { "person" }.into(),
+        label: if k.is_multiple_of(5) { "car" } else { "person" }.into(),
         label_id: 1,
         confidence: 0.6 + tremble,
         bbox: BoundingBox::from_corners(x + tremble, y, x + 0.05 + tremble, y + 0.16),
