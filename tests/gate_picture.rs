@@ -62,7 +62,7 @@ fn play() -> Scene {
                 Output::Open(..) => opened_at = now,
                 Output::Unit(..) => frames += 1,
                 Output::Close(_, boundary) => close = Some((boundary, now)),
-                Output::Gap(..) | Output::Eos(_) => {}
+                Output::Update(..) | Output::Gap(..) | Output::Eos(_) => {}
             }
         }
     }

@@ -68,6 +68,18 @@ fn records_until_it_is_killed() {
             gst::PadProbeReturn::Ok
         },
     );
+    let trigger = |pad: &gst::Pad| {
+        let gate = pad.parent_element().expect("a pad of the gate");
+        let id = gate.emit_by_name::<Option<String>>("trigger", &[&None::<String>]);
+        assert!(id.is_some(), "a gate that runs takes signals");
+    };
+    gate.static_pad("sink").expect("always there").add_probe(
+        gst::PadProbeType::BUFFER,
+        move |pad, _| {
+            trigger(pad);
+            gst::PadProbeReturn::Ok
+        },
+    );
     pipeline.set_state(gst::State::Playing).expect("it plays");
     let started = gate.emit_by_name::<Option<String>>("start", &[&None::<String>]);
     assert!(started.is_some(), "a gate that runs takes signals");
@@ -220,6 +232,17 @@ fn lost_after(span: u64, sound: bool) -> u64 {
     assert_eq!(sidecar["state"], "recovered");
     assert_eq!(sidecar["source"], "porch");
     assert_eq!(sidecar["signals"][0]["action"], "start", "why it was made");
+    if span > 2 * SECOND {
+        // What came to light since is told once a second, of what had left the gate.
+        let offset = |of: &Value| of.as_f64().expect("seconds");
+        let known = offset(&sidecar["event"]["end_offset"]);
+        assert!(
+            known > 0.7,
+            "a trigger a frame is known only up to {known} s"
+        );
+        let signals = sidecar["signals"].as_array().expect("a list");
+        assert!(signals.len() > 15, "only {} signals", signals.len());
+    }
     assert_eq!(sidecar["clip"]["path"], "1.mp4");
     let counted = sidecar["clip"]["frames"].as_u64().expect("a number");
     assert_eq!(frames(&clip), (counted, counted));

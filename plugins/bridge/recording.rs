@@ -1,7 +1,8 @@
-//! The sticky event `evr-recording`: where in the stream a recording begins and ends, and why.
+//! The event `evr-recording`: where in the stream a recording begins and ends, and why.
 //!
 //! signalgate writes it, eventsink (or any element behind the gate) reads it. Its position among
 //! the buffers is the boundary; buffers are assigned by running time and nothing is recomputed.
+//! Boundaries are sticky; what is told between them is not, as it only adds to the opening.
 
 use evr_core::time::Nanos;
 use serde_json::Value;
@@ -13,6 +14,8 @@ const EVR_RECORDING: &str = "evr-recording";
 pub(crate) enum Phase {
     /// The buffers that follow belong to the recording.
     Open,
+    /// They still do, and more is known of why.
+    Update,
     /// The buffers that follow do not.
     Close,
 }
@@ -40,7 +43,8 @@ pub(crate) struct Recording {
     pub(crate) continues_from: Option<u64>,
     /// What opened (`trigger`, `start`) or closed it (`elapsed`, `stop`, `maximum`, `eos`, …).
     pub(crate) cause: String,
-    /// The accepted signals so far, each the sender's object with `media_time` filled in.
+    /// The accepted signals so far, each the sender's object with `media_time` filled in; of an
+    /// update those that have come since the recording was last spoken of.
     pub(crate) signals: Vec<Value>,
 }
 
@@ -48,6 +52,7 @@ impl Recording {
     pub(crate) fn to_event(&self) -> gst::Event {
         let phase = match self.phase {
             Phase::Open => "open",
+            Phase::Update => "update",
             Phase::Close => "close",
         };
         let mut fields = gst::Structure::builder(EVR_RECORDING)
@@ -65,7 +70,10 @@ impl Recording {
         if let Some(id) = self.continues_from {
             fields.set("continues-from", id);
         }
-        gst::event::CustomDownstreamSticky::new(fields)
+        match self.phase {
+            Phase::Update => gst::event::CustomDownstream::new(fields),
+            Phase::Open | Phase::Close => gst::event::CustomDownstreamSticky::new(fields),
+        }
     }
 
     /// `None` for any other event.
@@ -86,8 +94,9 @@ impl Recording {
             id: get(fields, "id")?,
             phase: match phase {
                 "open" => Phase::Open,
+                "update" => Phase::Update,
                 "close" => Phase::Close,
-                other => return Err(format!("phase is {other}, neither open nor close")),
+                other => return Err(format!("phase is {other}, none of open, update and close")),
             },
             asked: get(fields, "asked")?,
             start: get(fields, "start")?,
@@ -129,12 +138,16 @@ mod tests {
             cause: "trigger".into(),
             signals: vec![serde_json::json!({"action": "trigger", "media_time": 0})],
         };
+        let update = Recording {
+            phase: Phase::Update,
+            ..open.clone()
+        };
         let close = Recording {
             phase: Phase::Close,
             continues_from: Some(1),
             ..open.clone()
         };
-        for recording in [open, close] {
+        for recording in [open, update, close] {
             assert_eq!(
                 Recording::from_event(&recording.to_event()),
                 Some(Ok(recording))

@@ -78,6 +78,7 @@ impl EventSink {
                 until,
             } => writer.gap(track, pts, until),
             Action::EndTrack(writer, track) => writer.end_track(track),
+            Action::Learn(writer, facts) => writer.learn(facts),
             Action::End(writer, ending) => writer.end(ending),
             Action::Fail(subject, reason) => self.fail(&subject, &reason),
             Action::Warn(sentence) => self.warn(&sentence),

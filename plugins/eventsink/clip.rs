@@ -83,6 +83,8 @@ pub(super) struct Clip {
     /// Exists from the first unit on.
     file: Option<File>,
     observed: Vec<(Nanos, Vec<Detection>)>,
+    /// How many of these have been written down while the recording goes on.
+    written_down: usize,
     /// Model and number of the newest observation; a duplicated frame carries it twice.
     newest: (String, u64),
 }
@@ -119,6 +121,7 @@ impl Clip {
             identity: None,
             file: None,
             observed: Vec::new(),
+            written_down: 0,
             newest: (String::new(), 0),
         }
     }
@@ -375,7 +378,10 @@ impl Clip {
             template: config.template.clone(),
             stem,
             part: identity.part,
-            known: self.known(&subject, &identity, &about),
+            known: Facts {
+                signals: self.recording.signals.clone(),
+                ..self.known(&subject, &identity, &about)
+            },
             container: config.container,
             fragment: config.fragment,
             exact_start: config.exact_start,
@@ -409,9 +415,25 @@ impl Clip {
             event_end: self.recording.event_end,
             continues_from: self.continues_from.clone(),
             part: identity.part,
-            signals: self.recording.signals.clone(),
+            signals: Vec::new(),
             observed: Vec::new(),
         }
+    }
+
+    /// Takes what the gate has told since; what is to be written down of it at once.
+    pub(super) fn learn(&mut self, news: Recording) -> Option<Action> {
+        self.recording.end = news.end;
+        self.recording.event_end = news.event_end;
+        self.recording.signals.extend(news.signals.iter().cloned());
+        let file = self.file.as_ref()?;
+        let seen = self.observed.get(self.written_down..).unwrap_or_default();
+        let facts = Facts {
+            signals: news.signals,
+            observed: seen.to_vec(),
+            ..self.known(&file.subject, &file.identity, &file.about)
+        };
+        self.written_down = self.observed.len();
+        Some(Action::Learn(file.writer.clone(), Box::new(facts)))
     }
 
     fn observe(&mut self, unit: &Unit<gst::Buffer>) {

@@ -161,6 +161,13 @@ impl Files {
         sync_directory(&part)
     }
 
+    /// Adds a line to what is known.
+    pub(super) fn note(&self, line: &str) -> io::Result<()> {
+        let mut part = OpenOptions::new().append(true).open(self.sidecar_part())?;
+        part.write_all(line.as_bytes())?;
+        part.sync_data()
+    }
+
     /// Only to read: whoever watches the directory shall not see the finished clip being written
     /// to. Nobody else has it open yet; where a file system knows no locks, the worst is that
     /// the start of another sink takes the recording for one that a crash has left.

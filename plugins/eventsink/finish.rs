@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use evr_core::recording::container::Container;
 use evr_core::recording::name;
+use evr_core::recording::recovered;
 use evr_core::recording::sidecar::{self, ClipFile, Facts, Sidecar, State};
 use evr_core::time::{MILLISECOND, Nanos};
 use gst::prelude::*;
@@ -226,6 +227,7 @@ fn listen(
     listener: &impl Listener,
 ) -> Result<Box<Ending>, String> {
     let mut ended: Option<(Box<Ending>, Instant)> = None;
+    let mut notes = Ok(());
     loop {
         let event = match &ended {
             None => beginning
@@ -237,6 +239,10 @@ fn listen(
                 .recv_timeout(deadline.saturating_duration_since(Instant::now())),
         };
         match event {
+            Ok(Event::Learnt(facts)) => {
+                // The clip itself hears of a disk that is full, and tells of it.
+                notes = notes.and_then(|()| files.note(&recovered::news(&facts)));
+            }
             Ok(Event::Ended(ending)) => {
                 beginning.writer.drain();
                 let report = Report::Stopped {

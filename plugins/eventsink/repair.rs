@@ -140,7 +140,7 @@ fn discard(files: &Files, source: &str, listener: &impl Listener) {
 /// What is known of a recording that leaves no clip.
 fn known(files: &Files, source: &str) -> Subject {
     let known = files.unfinished_sidecar();
-    let known = known.and_then(|text| serde_json::from_str(&text).ok());
+    let known = known.and_then(|text| recovered::unfinished(&text));
     Subject {
         source: source.into(),
         ..subject(&known.unwrap_or(Value::Null))

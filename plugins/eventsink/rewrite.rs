@@ -153,7 +153,7 @@ fn hear(heard: &Receiver<Event>, patience: Duration) -> Result<bool, String> {
     match heard.recv_timeout(patience) {
         Ok(Event::Written) => Ok(true),
         Ok(Event::Broken(why)) => Err(why),
-        Ok(Event::Ended(_)) | Err(RecvTimeoutError::Timeout) => Ok(false),
+        Ok(Event::Learnt(_) | Event::Ended(_)) | Err(RecvTimeoutError::Timeout) => Ok(false),
         Err(RecvTimeoutError::Disconnected) => Err("its pipeline went away".into()),
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use evr_core::recording::container::Container;
+use evr_core::recording::sidecar::Facts;
 use evr_core::time::{Nanos, SECOND};
 use gst::prelude::*;
 
@@ -22,6 +23,8 @@ pub(super) const MAX_QUEUED: u64 = 32 << 20;
 
 /// What the thread that waits for a recording hears.
 pub(super) enum Event {
+    /// What came to light of the recording since it was last spoken of.
+    Learnt(Box<Facts>),
     /// No more buffers will come.
     Ended(Box<Ending>),
     /// The pipeline has written the last byte.
@@ -161,6 +164,12 @@ impl Writer {
         self.tracks
             .get(track)
             .is_none_or(|track| track.ended.load(Ordering::Relaxed))
+    }
+
+    /// What came to light of the recording is to be written down. Never waits.
+    pub(super) fn learn(&self, facts: Box<Facts>) {
+        // Nobody hears it only when the recording has failed.
+        let _ = self.events.send(Event::Learnt(facts));
     }
 
     /// No more buffers will come.

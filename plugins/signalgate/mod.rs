@@ -8,6 +8,7 @@ mod pads;
 mod push;
 mod settings;
 mod signals;
+mod tell;
 
 glib::wrapper! {
     pub(crate) struct SignalGate(ObjectSubclass<imp::SignalGate>)

@@ -222,6 +222,7 @@ impl State {
             let (id, item) = match output {
                 Output::Unit(id, Unit { payload, .. }) => (id, Item::Media(payload)),
                 Output::Open(id, boundary) => (id, Item::Boundary(Phase::Open, boundary)),
+                Output::Update(id, boundary) => (id, Item::Boundary(Phase::Update, boundary)),
                 Output::Close(id, boundary) => (id, Item::Boundary(Phase::Close, boundary)),
                 Output::Eos(id) => (id, Item::Eos),
                 Output::Gap(id, time) => {
@@ -385,7 +386,7 @@ fn work_for(stream: &mut Stream, item: Item, id: StreamId) -> Work {
             work.buffer = Some(buffer);
         }
         Item::Boundary(phase, boundary) => {
-            if id == evr_core::gate::REFERENCE {
+            if id == evr_core::gate::REFERENCE && phase != Phase::Update {
                 work.opens = Some(phase == Phase::Open);
             }
             work.events.push(to_recording(phase, &boundary).to_event());

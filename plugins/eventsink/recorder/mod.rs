@@ -6,6 +6,7 @@ use evr_core::recording::Unit;
 use evr_core::recording::container::Container;
 use evr_core::recording::kept::Kept;
 use evr_core::recording::name::Template;
+use evr_core::recording::sidecar::Facts;
 use evr_core::recording::track::Break;
 use evr_core::time::Nanos;
 
@@ -57,6 +58,8 @@ pub(super) enum Action {
     },
     /// The clip goes on without a track.
     EndTrack(Arc<Writer>, usize),
+    /// What came to light of a clip since it was last spoken of.
+    Learn(Arc<Writer>, Box<Facts>),
     End(Arc<Writer>, Box<Ending>),
     /// A recording leaves no clip.
     Fail(Subject, String),
@@ -197,10 +200,13 @@ impl Recorder {
         if self.newest.as_ref() == Some(&recording) {
             return vec![];
         }
-        self.newest = Some(recording.clone());
+        if recording.phase != Phase::Update {
+            self.newest = Some(recording.clone());
+        }
         match recording.phase {
             Phase::Open => self.open(recording, moment),
             Phase::Close => self.close(recording),
+            Phase::Update => self.learn(recording),
         }
     }
 
@@ -323,6 +329,16 @@ impl Recorder {
             ))),
         }
         actions
+    }
+
+    /// More is known of why the open recording is made.
+    fn learn(&mut self, news: Recording) -> Vec<Action> {
+        match &mut self.stage {
+            Stage::Open(clip) if clip.recording.id == news.id => {
+                clip.learn(news).into_iter().collect()
+            }
+            _ => vec![],
+        }
     }
 
     fn close(&mut self, recording: Recording) -> Vec<Action> {

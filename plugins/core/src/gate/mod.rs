@@ -42,6 +42,10 @@ use crate::{
     time::Nanos,
 };
 
+/// How much media leaves the gate at least until more is told of a recording: what writes it down
+/// shall cost nothing, and know after a crash why there is a clip but for its last second.
+pub const NEWS: Nanos = crate::time::SECOND;
+
 /// A signal that waits until everything before it is known.
 #[derive(Debug)]
 struct Pending {
@@ -59,6 +63,8 @@ struct Open {
     boundary: Option<Arc<Boundary>>,
     /// Media before this has left the gate.
     released: Nanos,
+    /// How many of its signals have been told of, and where the media stood then.
+    told: (usize, Nanos),
 }
 
 /// The gate. Feed it, then [`poll`](Self::poll) until `None`.
@@ -405,6 +411,7 @@ impl<T> Gate<T> {
                     activation,
                     boundary: None,
                     released,
+                    told: (0, released),
                 });
                 Verdict::Accepted
             }

@@ -109,6 +109,9 @@ pub enum Output<T> {
     Open(StreamId, Arc<Boundary>),
     /// A unit of the open recording.
     Unit(StreamId, Unit<T>),
+    /// What the open recording has learnt: its `signals` are those that have come since it was last
+    /// spoken of. Only on the reference stream, and at most once in [`NEWS`](super::NEWS).
+    Update(StreamId, Arc<Boundary>),
     /// The recording has ended on this stream.
     Close(StreamId, Arc<Boundary>),
     /// Nothing will come on this stream before this running time.

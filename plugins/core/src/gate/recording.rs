@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Gate, Open,
+    Gate, NEWS, Open,
     activation::Activation,
     hold::SyncPoint,
     output::{Boundary, Cause, Output, REFERENCE},
@@ -125,7 +125,30 @@ impl<T> Gate<T> {
                 window.sure = open.released.min(self.media.end);
             }
         }
+        self.tell_news(&mut open);
         self.open = Some(open);
+    }
+
+    /// Tells which signals have come since the recording was last spoken of, now and then.
+    fn tell_news(&mut self, open: &mut Open) {
+        let Some(opened) = &open.boundary else {
+            return;
+        };
+        let (activation, (count, at)) = (&open.activation, open.told);
+        let told = count.max(opened.signals.len());
+        let news = activation.signals.get(told..).unwrap_or_default();
+        if at == Nanos::MIN {
+            open.told = (told, open.released);
+        } else if !news.is_empty() && open.released >= at.saturating_add(NEWS) {
+            let update = Arc::new(Boundary {
+                end: activation.end,
+                event_end: activation.last.max(opened.event_start),
+                signals: news.to_vec(),
+                ..**opened
+            });
+            open.told = (activation.signals.len(), open.released);
+            self.out.push_back(Output::Update(REFERENCE, update));
+        }
     }
 
     fn release_front(&mut self, recording: u64, sync_point: Nanos) {

@@ -58,6 +58,42 @@ fn one_trigger_records_from_the_sync_point_before_its_pre_roll() {
 }
 
 #[test]
+fn what_a_recording_learns_is_told_once_a_second_and_no_signal_twice() {
+    let mut gate = Gate::new(config());
+    let pad = PadId(0);
+    gate.add_pad(pad);
+    gate.set_watermarked(pad, true);
+    let (mut told, mut at, mut close) = (Vec::new(), Vec::new(), None);
+    for unit in frames(0, 30, 2) {
+        let time = unit.pts;
+        gate.push(REFERENCE, unit);
+        if (5 * SECOND..15 * SECOND).contains(&time) {
+            gate.signal(Some(pad), Some(time), Signal::default());
+        }
+        gate.watermark(pad, time);
+        while let Some(output) = gate.poll() {
+            match output {
+                Output::Open(_, boundary) => told.extend(boundary.signals.clone()),
+                Output::Update(_, boundary) => {
+                    let newest = boundary.signals.last().expect("news");
+                    assert_eq!(boundary.event_end, newest.time);
+                    told.extend(boundary.signals.clone());
+                    at.push(time);
+                }
+                Output::Close(_, boundary) => close = Some(boundary),
+                _ => {}
+            }
+        }
+    }
+    assert!(close.is_none());
+    assert!((10..=11).contains(&at.len()), "told at {at:?}");
+    assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= NEWS));
+    let times: Vec<_> = told.iter().map(|accepted| accepted.time).collect();
+    let signalled: Vec<_> = frames(5, 15, 2).map(|unit| unit.pts).collect();
+    assert_eq!(times, signalled);
+}
+
+#[test]
 fn a_pad_that_joins_before_any_media_does_not_lag() {
     let mut gate = Gate::new(config());
     let pad = PadId(0);

@@ -1,10 +1,13 @@
-//! The sidecar of a recording whose recorder was killed: what it had written down when it began,
+//! The sidecar of a recording whose recorder was killed: what it had written down since it began,
 //! with what the clip turned out to hold.
+//!
+//! The unfinished sidecar is a sidecar, followed by a line of news each time that more came to
+//! light: adding costs the same however much is known, and a torn line only itself.
 
 use serde_json::{Value, json};
 
 use super::id::recording_id;
-use super::sidecar::{ClipFile, SCHEMA, State, Stream};
+use super::sidecar::{ClipFile, Facts, SCHEMA, Sidecar, State, Stream};
 use crate::time::{Nanos, SECOND, parse_rfc3339, rfc3339};
 
 /// What was recovered.
@@ -22,12 +25,62 @@ pub struct Found {
     pub modified: Nanos,
 }
 
+/// A line of news: what `facts` say of the event, and the signals and objects seen that no line
+/// before has told.
+pub fn news(facts: &Facts) -> String {
+    let unnamed = ClipFile {
+        name: String::new(),
+        container: "",
+        bytes: 0,
+    };
+    let said = Sidecar::new(facts, unnamed).to_value();
+    let news = json!({
+        "label": said["label"],
+        "event": said["event"],
+        "signals": said["signals"],
+        "detections": said["detections"],
+        "counts": said["counts"],
+    });
+    format!("{news}\n")
+}
+
+/// An unfinished sidecar with all its news; `None` where not even its beginning is whole.
+pub fn unfinished(text: &str) -> Option<Value> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut known = values.next()?.ok()?;
+    if known["schema"] != SCHEMA || !known["clip"].is_object() {
+        return None;
+    }
+    for news in values.map_while(Result::ok).filter(Value::is_object) {
+        add(&mut known, news);
+    }
+    Some(known)
+}
+
+fn add(known: &mut Value, mut news: Value) {
+    for list in ["signals", "detections"] {
+        if let (Some(known), Some(news)) = (known[list].as_array_mut(), news[list].as_array_mut()) {
+            known.append(news);
+        }
+    }
+    for (label, count) in news["counts"].as_object().into_iter().flatten() {
+        let most = known["counts"][label].as_u64().max(count.as_u64());
+        if let Some(counts) = known["counts"].as_object_mut() {
+            counts.insert(label.clone(), most.into());
+        }
+    }
+    if known["label"].is_null() {
+        known["label"] = news["label"].take();
+    }
+    if news["event"].is_object() {
+        known["event"] = news["event"].take();
+    }
+}
+
 /// The sidecar, from the unfinished one. Where that is missing or torn, the file's own time says
 /// when it was, and nobody why.
 pub fn sidecar(unfinished: Option<&str>, source: &str, found: &Found) -> Value {
-    let known = unfinished
-        .and_then(|text| serde_json::from_str::<Value>(text).ok())
-        .filter(|known| known["schema"] == SCHEMA && known["clip"].is_object());
+    let known = unfinished.and_then(self::unfinished);
     let mut sidecar = known.unwrap_or_else(|| unknown(source, found));
     let duration = seconds(found.duration);
     sidecar["state"] = State::Recovered.as_str().into();
@@ -39,6 +92,9 @@ pub fn sidecar(unfinished: Option<&str>, source: &str, found: &Found) -> Value {
     clip["frames"] = found.frames.into();
     clip["duration"] = duration.into();
     clip["end"] = end.clone().into();
+    if let Some(detections) = sidecar["detections"].as_array_mut() {
+        detections.retain(|seen| seen["t"].as_f64().is_none_or(|t| t <= duration));
+    }
     let event = &mut sidecar["event"];
     if event["end_offset"]
         .as_f64()
@@ -88,6 +144,7 @@ fn seconds(span: Nanos) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{recording::clock::Wall, time::MILLISECOND};
 
     fn found() -> Found {
         Found {
@@ -120,6 +177,80 @@ mod tests {
         assert_eq!(sidecar["clip"]["frames"], 50);
         assert_eq!(sidecar["clip"]["end"], "1970-01-01T00:00:07.000Z");
         assert_eq!(sidecar["event"]["end_offset"], 2.0);
+    }
+
+    fn facts(signals: Vec<Value>, event_end: Nanos) -> Facts {
+        Facts {
+            id: "x".into(),
+            state: State::Recording,
+            source: "camera".into(),
+            wall: Wall::best(None, Some(5 * SECOND), None),
+            start: 0,
+            lead_in: 0,
+            end: 0,
+            frames: 0,
+            holes: Vec::new(),
+            streams: Vec::new(),
+            asked: 0,
+            event_start: SECOND,
+            event_end,
+            continues_from: None,
+            part: 1,
+            signals,
+            observed: Vec::new(),
+        }
+    }
+
+    fn seen(at: Nanos, labels: &[&str]) -> Value {
+        let bbox = json!({"l": 0.1, "t": 0.1, "w": 0.2, "h": 0.2});
+        let objects: Vec<_> = labels
+            .iter()
+            .map(|label| json!({"label": label, "confidence": 0.5, "box": bbox}))
+            .collect();
+        json!({"action": "trigger", "media_time": at, "objects": objects})
+    }
+
+    #[test]
+    fn what_came_to_light_on_the_way_is_told_as_if_it_had_been_known_at_the_end() {
+        let signals = [
+            seen(SECOND, &["person"]),
+            seen(SECOND + MILLISECOND, &["person", "person", "dog"]),
+            seen(2 * SECOND, &["person", "cat"]),
+        ];
+        let said = |signals: &[Value], event_end| {
+            Sidecar::new(&facts(signals.to_vec(), event_end), found().file).to_json()
+        };
+        let mut text = said(&signals[..1], SECOND);
+        for (n, at) in [(1, SECOND + MILLISECOND), (2, 2 * SECOND)] {
+            text += &news(&facts(vec![signals[n].clone()], at));
+        }
+        let whole = said(&signals, 2 * SECOND);
+        let whole = serde_json::from_str(&whole).expect("a sidecar");
+        assert_eq!(unfinished(&text), Some(whole));
+        let counts = json!({"person": 2, "dog": 1, "cat": 1});
+        assert_eq!(unfinished(&text).expect("whole")["counts"], counts);
+    }
+
+    #[test]
+    fn wherever_news_are_torn_the_lines_before_stay() {
+        let opened = Sidecar::new(
+            &facts(vec![seen(SECOND, &["person"])], SECOND),
+            found().file,
+        );
+        let opened = opened.to_json();
+        let mut lines = String::new();
+        for at in [2, 3] {
+            lines += &news(&facts(vec![seen(at * SECOND, &["dog"])], at * SECOND));
+        }
+        for cut in 0..lines.len() {
+            let known = unfinished(&format!("{opened}{}", &lines[..cut])).expect("it was whole");
+            let signals = known["signals"].as_array().expect("a list").len();
+            // The line break is all that may be missing.
+            let whole =
+                lines[..cut + 1].lines().count() - usize::from(!lines[..cut + 1].ends_with('\n'));
+            assert_eq!(signals, 1 + whole, "cut at {cut}");
+        }
+        assert!(unfinished(&format!("{opened}5 [] \"x\" {{\"counts\": 3}}")).is_some());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use evr_core::{
-    gate::{Boundary, Config, Gate, Output, PadId, REFERENCE, Stats, StreamId, Unit},
+    gate::{Accepted, Boundary, Config, Gate, Output, PadId, REFERENCE, Stats, StreamId, Unit},
     signal::{Action, Signal},
     time::Nanos,
 };
@@ -86,6 +86,8 @@ pub(crate) struct Reader {
     pub(crate) done: Vec<Recording>,
     reference: bool,
     open: Option<Arc<Boundary>>,
+    /// What the gate has said of the open recording's signals so far.
+    told: Vec<Accepted>,
     units: Vec<Unit<u32>>,
     again: usize,
     /// What a later recording may need again.
@@ -126,7 +128,16 @@ impl Reader {
             self.units = self.kept[from..].iter().filter(again).cloned().collect();
         }
         self.again = self.units.len();
+        self.told.clone_from(&boundary.signals);
         self.open = Some(boundary);
+    }
+
+    fn update(&mut self, news: &Boundary) {
+        let opened = self.open.as_ref().expect("what is updated has been opened");
+        assert!(self.reference, "an update beside the reference stream");
+        assert_eq!((opened.id, opened.start), (news.id, news.start));
+        assert!(!news.signals.is_empty(), "an update without news");
+        self.told.extend_from_slice(&news.signals);
     }
 
     fn unit(&mut self, unit: Unit<u32>) {
@@ -154,6 +165,10 @@ impl Reader {
             fixed(&opened),
             fixed(&closed),
             "open and close are of one recording"
+        );
+        assert!(
+            closed.signals.starts_with(&self.told),
+            "what was told of a recording's signals on the way is not what they were"
         );
         if self.reference {
             let needed = self
@@ -258,6 +273,7 @@ fn drain(gate: &mut Gate<u32>, run: &mut Run) {
     while let Some(output) = gate.poll() {
         let (Output::Open(stream, _)
         | Output::Unit(stream, _)
+        | Output::Update(stream, _)
         | Output::Close(stream, _)
         | Output::Gap(stream, _)
         | Output::Eos(stream)) = output;
@@ -270,6 +286,7 @@ fn drain(gate: &mut Gate<u32>, run: &mut Run) {
         match output {
             Output::Open(_, boundary) => reader.open(boundary),
             Output::Unit(_, unit) => reader.unit(unit),
+            Output::Update(_, boundary) => reader.update(&boundary),
             Output::Close(_, boundary) => reader.close(boundary, epoch),
             Output::Gap(_, time) => reader.gap(time),
             Output::Eos(_) => reader.end(),
