@@ -130,6 +130,40 @@ fn a_boundary_that_comes_twice_counts_once_and_what_lies_outside_is_counted() {
     assert_eq!(recorder.outside(), 2);
 }
 
+#[test]
+fn what_was_told_within_a_recording_stands_in_it_although_it_never_closes() {
+    let mut recorder = recorder();
+    let live = Moment {
+        live: true,
+        clock: None,
+    };
+    let signal = |at: Nanos| serde_json::json!({"action": "trigger", "media_time": at});
+    let mut open = boundary(Phase::Open, 0);
+    open.signals.push(signal(0));
+    recorder.boundary(Kind::Video, open.clone(), live);
+    written(&mut recorder, 0..20);
+    let mut update = boundary(Phase::Update, 0);
+    update.event_end = 1_500_000_000;
+    update.signals.push(signal(update.event_end));
+    let actions = recorder.boundary(Kind::Video, update, live);
+    let [Action::Learn(_, facts)] = actions.as_slice() else {
+        panic!("it is written down");
+    };
+    assert_eq!(
+        facts.signals,
+        [signal(1_500_000_000)],
+        "what is new, no more"
+    );
+    // The sticky boundary comes again where an element behind the gate is relinked.
+    assert!(recorder.boundary(Kind::Video, open, live).is_empty());
+    let actions = recorder.stop("the pipeline was stopped");
+    let [Action::End(_, ending)] = actions.as_slice() else {
+        panic!("the clip ends");
+    };
+    assert_eq!(ending.facts.signals, [signal(0), signal(1_500_000_000)]);
+    assert_eq!(ending.facts.event_end, 1_500_000_000);
+}
+
 /// AAC of this pad, `count` frames of 20 ms from `from` on.
 fn sounds(recorder: &mut Recorder, from: u64, count: u64) -> Vec<Action> {
     let mut actions = Vec::new();
