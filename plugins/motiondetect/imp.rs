@@ -3,13 +3,13 @@
 
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
-use evr_core::motion::{Config, Detector, Events, Luma, Motion, MotionError, Told};
+use evr_core::motion::{Config, Events, Motion, Told};
 use glib::Properties;
 use gst::{prelude::*, subclass::prelude::*};
-use gst_video::{VideoFormat, VideoFrameRef, VideoInfo, prelude::*};
 
 use super::{
     MotionSensitivity,
+    eye::{Eye, FORMATS},
     settings::{Settings, SettingsError},
 };
 use crate::bridge::{
@@ -26,55 +26,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Formats with 8 bits of luma, or of green, which is most of it, at a fixed distance.
-const FORMATS: [VideoFormat; 19] = [
-    VideoFormat::I420,
-    VideoFormat::Yv12,
-    VideoFormat::Nv12,
-    VideoFormat::Nv21,
-    VideoFormat::Y42b,
-    VideoFormat::Y444,
-    VideoFormat::Gray8,
-    VideoFormat::Yuy2,
-    VideoFormat::Uyvy,
-    VideoFormat::Yvyu,
-    VideoFormat::Ayuv,
-    VideoFormat::Rgb,
-    VideoFormat::Bgr,
-    VideoFormat::Rgbx,
-    VideoFormat::Bgrx,
-    VideoFormat::Xrgb,
-    VideoFormat::Xbgr,
-    VideoFormat::Rgba,
-    VideoFormat::Bgra,
-];
-
 type Pts = Option<gst::ClockTime>;
-
-/// Looks at frames, in the streaming thread.
-struct Eye {
-    detector: Detector,
-    /// Since caps came.
-    info: Option<VideoInfo>,
-}
-
-impl Eye {
-    fn look(
-        &mut self,
-        buffer: &gst::BufferRef,
-        segment: &gst::Segment,
-    ) -> Result<Option<Motion>, String> {
-        let Some(info) = &self.info else {
-            return Err("a frame came before its caps: send caps first".into());
-        };
-        let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info)
-            .map_err(|_| "a frame's memory cannot be read: send system memory".to_owned())?;
-        let luma = luma(&frame).ok_or_else(|| MotionError::Short.to_string())?;
-        let time = running_time(segment, buffer.pts());
-        let motion = self.detector.frame(time, &luma);
-        motion.map_err(|err| err.to_string())
-    }
-}
 
 /// What runs.
 struct State {
@@ -236,7 +188,7 @@ impl MotionDetect {
             state.read.clone_from(&settings);
         }
         match Config::try_from(&settings) {
-            Ok(config) => eye.detector.configure(config),
+            Ok(config) => eye.configure(config),
             Err(err) => {
                 let name = self.obj().name();
                 gst::element_imp_warning!(
@@ -274,24 +226,17 @@ impl MotionDetect {
         state.events.flush();
         state.moving = false;
         if let Some(eye) = &mut state.eye {
-            eye.detector.flush();
+            eye.flush();
         }
     }
 
     fn set_caps(&self, caps: &gst::CapsRef) -> Result<(), String> {
-        let info = VideoInfo::from_caps(caps)
-            .ok()
-            .filter(|info| FORMATS.contains(&info.format()))
-            .ok_or_else(|| format!("cannot look at {caps}: put videoconvert before it"))?;
         let Some(mut eye) = self.lock().eye.take() else {
             return Err("caps came before the start".into());
         };
-        let resized = eye
-            .detector
-            .resize(info.width() as usize, info.height() as usize);
-        eye.info = resized.is_ok().then_some(info);
+        let set = eye.set_caps(caps);
         self.lock().eye = Some(eye);
-        resized.map_err(|err| err.to_string())
+        set
     }
 
     fn fail(&self, reason: &str) {
@@ -329,28 +274,13 @@ impl MotionDetect {
         })?;
         let mut state = self.lock();
         *state = State {
-            eye: Some(Box::new(Eye {
-                detector: Detector::new(config),
-                info: None,
-            })),
+            eye: Some(Box::new(Eye::new(config))),
             read: settings,
             outlets: std::mem::take(&mut state.outlets),
             ..State::default()
         };
         Ok(())
     }
-}
-
-/// The luma of a frame, or its green; `None` where rows run backwards.
-fn luma<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Luma<'a>> {
-    let component = u32::from(frame.format_info().is_rgb());
-    let plane = frame.comp_plane(component);
-    let data = frame.plane_data(plane).ok()?;
-    Some(Luma {
-        data: data.get(frame.comp_poffset(component) as usize..)?,
-        stride: usize::try_from(frame.comp_stride(component)).ok()?,
-        step: usize::try_from(frame.comp_pstride(component)).ok()?,
-    })
 }
 
 impl Producer for MotionDetect {
@@ -377,7 +307,7 @@ impl Producer for MotionDetect {
         };
         let drops = self.configure(&mut eye);
         let seen = eye.look(&buffer, &segment);
-        let size = eye.info.as_ref().map(|info| (info.width(), info.height()));
+        let size = eye.size();
         self.lock().eye = Some(eye);
         let motion = seen.map_err(|reason| {
             self.fail(&reason);

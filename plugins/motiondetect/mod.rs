@@ -12,6 +12,7 @@
 use evr_core::motion;
 use gst::prelude::*;
 
+mod eye;
 mod imp;
 mod settings;
 
