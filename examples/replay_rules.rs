@@ -18,12 +18,10 @@ use std::{
 };
 
 use evr_core::{
-    counter::{Counter, rules_file},
+    counter::{Counter, Raised, rules_file},
     observed,
-    signal::Signal,
     time::seconds,
 };
-use serde_json::Value;
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -82,9 +80,9 @@ fn replay(rules: &str, seen: &str, explains: bool) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
-fn tell(out: &mut impl Write, signals: &[Signal]) -> io::Result<()> {
+fn tell(out: &mut impl Write, signals: &[Raised]) -> io::Result<()> {
     for signal in signals {
-        writeln!(out, "{}", Value::Object(signal.to_json()))?;
+        writeln!(out, "{}", signal.line)?;
     }
     Ok(())
 }

@@ -4,9 +4,8 @@
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use evr_core::{
-    counter::{Counter, azure, check_labels},
+    counter::{Counter, Raised, azure, check_labels},
     observed,
-    signal::Signal,
 };
 use glib::Properties;
 use gst::{prelude::*, subclass::prelude::*};
@@ -17,7 +16,7 @@ use crate::bridge::{
     detection,
     model::Model,
     producer::{self, Outlets, Producer},
-    signal::{line, text_buffer},
+    signal::text_buffer,
     time::running_time,
 };
 
@@ -86,18 +85,17 @@ impl State {
         self.signals += signals.len() as u64;
         let line =
             (!self.outlets.meta.is_empty()).then(|| observed::line(media_time, &observation));
-        let lines = self.lines(&signals);
+        let lines = self.lines(signals);
         Some(Seen { lines, line })
     }
 
     /// Signals as they are told.
-    fn lines(&self, signals: &[Signal]) -> Vec<String> {
-        let told = if self.compatible {
-            azure::message
-        } else {
-            line
+    fn lines(&self, signals: impl IntoIterator<Item = Raised>) -> Vec<String> {
+        let told = |raised: Raised| match self.compatible {
+            true => azure::message(&raised),
+            false => raised.line,
         };
-        signals.iter().map(told).collect()
+        signals.into_iter().map(told).collect()
     }
 
     /// Whether now is the time to say that objects need tracks to cross lines.
@@ -307,9 +305,9 @@ impl ObjectCounter {
     fn end(&self) {
         let (lines, pads, pts) = {
             let mut state = self.lock();
-            let signals: Vec<_> = state.counter.end().into_iter().collect();
-            state.signals += signals.len() as u64;
-            let lines = state.lines(&signals);
+            let stop = state.counter.end();
+            state.signals += u64::from(stop.is_some());
+            let lines = state.lines(stop);
             (lines, state.outlets.pads.clone(), state.last_pts)
         };
         // Who fails now has told so; the end comes all the same.

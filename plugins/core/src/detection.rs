@@ -1,7 +1,8 @@
 //! What inference says of a frame.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+
+use crate::json::Members;
 
 /// A box in fractions of the frame, origin top left: `0 ≤ l`, `0 ≤ t`, `l + w ≤ 1`, `t + h ≤ 1`.
 ///
@@ -67,29 +68,21 @@ pub struct Detection {
 }
 
 impl Detection {
-    /// The object as signals and observations tell it: the members of [`Detection`], rounded.
-    pub fn to_json(&self) -> Value {
-        let bbox = &self.bbox;
-        let mut object = json!({
-            "label": self.label,
-            "confidence": rounded(self.confidence, 1e4),
-            "box": {
-                "l": rounded(bbox.l, 1e6),
-                "t": rounded(bbox.t, 1e6),
-                "w": rounded(bbox.w, 1e6),
-                "h": rounded(bbox.h, 1e6),
-            },
-        });
-        if let Some(track_id) = self.track_id {
-            object["track_id"] = track_id.into();
+    /// Writes the object as signals and observations tell it: the members of [`Detection`], rounded,
+    /// as a millionth of the frame is less than a pixel of any camera and more digits are noise.
+    pub(crate) fn tell(&self, object: &mut Members<'_>) {
+        object.string("label", &self.label);
+        object.decimal::<4>("confidence", self.confidence);
+        let BoundingBox { l, t, w, h } = self.bbox;
+        let mut bbox = object.object("box");
+        for (name, side) in [("l", l), ("t", t), ("w", w), ("h", h)] {
+            bbox.decimal::<6>(name, side);
         }
-        object
+        bbox.close();
+        if let Some(track_id) = self.track_id {
+            object.integer("track_id", track_id);
+        }
     }
-}
-
-/// A millionth of the frame is less than a pixel of any camera; more digits are noise.
-fn rounded(value: f64, steps: f64) -> f64 {
-    (value * steps).round() / steps
 }
 
 /// What inference said of one frame. An empty list says "looked and found nothing"; a frame that

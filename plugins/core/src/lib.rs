@@ -11,6 +11,7 @@ pub mod counter;
 pub mod detection;
 pub mod detector;
 pub mod gate;
+mod json;
 pub mod motion;
 pub mod observed;
 pub mod recording;

@@ -9,9 +9,10 @@
 //! missing where the detector does not tell its name; `objects` may be empty and is never missing,
 //! since it says that somebody looked. Objects are those of signals. Readers pass over other members.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::detection::{Detection, Observation};
+use crate::json::Members;
 use crate::time::Nanos;
 
 /// Why a line is no observation.
@@ -35,17 +36,23 @@ pub enum ObservedError {
 
 /// The line, without its newline.
 pub fn line(media_time: Option<Nanos>, observation: &Observation) -> String {
-    let mut members = Map::new();
+    let detections = &observation.detections;
+    let mut line = String::with_capacity(128 * (detections.len() + 1));
+    let mut members = Members::open(&mut line);
     if let Some(media_time) = media_time {
-        members.insert("media_time".into(), media_time.into());
+        members.integer("media_time", media_time);
     }
-    members.insert("seq".into(), observation.seq.into());
+    members.integer("seq", observation.seq);
     if !observation.model.is_empty() {
-        members.insert("model".into(), observation.model.as_str().into());
+        members.string("model", &observation.model);
     }
-    let objects = observation.detections.iter().map(Detection::to_json);
-    members.insert("objects".into(), objects.collect());
-    Value::Object(members).to_string()
+    members.list("objects", detections, |text, detection| {
+        let mut object = Members::open(text);
+        detection.tell(&mut object);
+        object.close();
+    });
+    members.close();
+    line
 }
 
 /// Reads a line: when its frame was, where it says so, and what was seen.

@@ -1,7 +1,7 @@
 //! What holds of the rules whatever is seen.
 
 use evr_core::{
-    counter::{Counter, Emit, Polygon, Reference, Rule, Zone},
+    counter::{Counter, Emit, Polygon, Raised, Reference, Rule, Zone},
     detection::{BoundingBox, Detection, Observation},
     signal::{Action, Signal, When},
 };
@@ -88,9 +88,13 @@ fn run(rules: &[Rule], frames: &[Vec<Detection>]) -> Vec<Vec<Signal>> {
             .observe(Some(n as i64 * STEP), &observation)
             .expect("each is new")
     };
-    let mut signals: Vec<_> = frames.iter().enumerate().map(observe).collect();
-    signals.push(counter.end().into_iter().collect());
-    signals
+    let mut raised: Vec<_> = frames.iter().enumerate().map(observe).collect();
+    raised.push(counter.end().into_iter().collect());
+    let read = |raised: &Raised| raised.signal().expect("it is told as a signal");
+    raised
+        .iter()
+        .map(|all| all.iter().map(read).collect())
+        .collect()
 }
 
 proptest! {

@@ -19,9 +19,9 @@
 use std::{fmt::Write, fs, path::Path};
 
 use evr_core::{
-    counter::{Counter, rules_file},
+    counter::{Counter, Raised, rules_file},
     detection::{BoundingBox, Detection, Observation},
-    signal::{Signal, When},
+    signal::When,
     time::{SECOND, seconds},
 };
 use serde_json::Value;
@@ -44,7 +44,10 @@ fn detection(text: &str) -> Detection {
     }
 }
 
-fn summary(signal: &Signal) -> String {
+fn summary(raised: &Raised) -> String {
+    let signal = raised.signal().expect("it is told as a signal");
+    assert_eq!(signal.action, raised.action);
+    assert_eq!(signal.when, raised.media_time.map(When::Media));
     let mut text = format!("> {}", signal.action.as_str());
     if let Some(When::Media(at)) = signal.when {
         write!(text, " at {}", seconds(at)).expect("a string takes all");

@@ -1,28 +1,29 @@
 //! From what a detector saw to what is worth a signal.
 //!
 //! Here: which detections count (`labels`, `geometry`, `sift`), when a rule holds (`watch`,
-//! `crossing`), the words in which a signal says why (`reason`), and the forms in which rules are
-//! written. Not here: how observations come off frames and how signals travel.
+//! `crossing`), the words in which a signal says why (`raised`) and in which it is explained what each
+//! rule made of a frame (`reason`), and the forms in which rules are written. Not here: how observations come off frames and how signals travel.
 
 pub mod azure;
 mod crossing;
 mod geometry;
 mod labels;
 pub mod nvdsanalytics;
+mod raised;
 mod reason;
 mod rule;
 pub mod rules_file;
 mod sift;
 mod watch;
 
-use self::reason::Ended;
+use self::raised::Ended;
 use self::watch::{Span, Step, Watch};
 use crate::detection::Observation;
-use crate::signal::{Action, Signal, When};
 use crate::time::Nanos;
 
 pub use self::geometry::{Point, Polygon, ShapeError};
 pub use self::labels::{Labels, LabelsError};
+pub use self::raised::Raised;
 pub use self::reason::Decision;
 pub use self::rule::{
     Direction, Emit, Line, MAX_SHAPES, Reference, Rule, RuleError, Zone, parse_lines, parse_zones,
@@ -119,7 +120,7 @@ impl Counter {
         &mut self,
         media_time: Option<Nanos>,
         observation: &Observation,
-    ) -> Option<Vec<Signal>> {
+    ) -> Option<Vec<Raised>> {
         // A foreign detector names no model and numbers nothing: each of its frames is new.
         if !observation.model.is_empty() {
             if self.last_seq == Some(observation.seq) {
@@ -159,7 +160,7 @@ impl Counter {
     }
 
     /// The stream has ended: what is still there has been seen for the last time.
-    pub fn end(&mut self) -> Option<Signal> {
+    pub fn end(&mut self) -> Option<Raised> {
         for watch in &mut self.watches {
             if let Some(span) = watch.phase.take() {
                 self.ended.extend(ended(&watch.rule, span, "end-of-stream"));
@@ -178,14 +179,8 @@ impl Counter {
     }
 
     /// The stop for all that has ended, after `told` and no later than `now`.
-    fn stop(&mut self, told: Nanos, now: Nanos) -> Option<Signal> {
-        let (at, body) = reason::end(std::mem::take(&mut self.ended))?;
-        Some(Signal {
-            action: Action::Stop,
-            id: None,
-            when: Some(When::Media(at.max(told.saturating_add(1)).min(now))),
-            body,
-        })
+    fn stop(&mut self, told: Nanos, now: Nanos) -> Option<Raised> {
+        raised::stop(std::mem::take(&mut self.ended), told, now)
     }
 }
 
@@ -207,33 +202,17 @@ fn raise(
     model: &str,
     media_time: Option<Nanos>,
     step: &Step<'_>,
-    signals: &mut Vec<Signal>,
+    signals: &mut Vec<Raised>,
 ) {
-    let mut signal = |action, body| {
-        signals.push(Signal {
-            action,
-            id: None,
-            when: media_time.map(When::Media),
-            body,
-        });
-    };
-    for (object, crossing) in &step.crossings {
-        let object = &step.objects[*object];
-        let body = reason::crossing(rule, model, object, crossing);
-        signal(Action::Trigger, body);
-    }
-    if !rule.lines.is_empty() || step.verdict != Verdict::Holds {
-        return;
-    }
-    match rule.emit {
-        Emit::WhilePresent => signal(Action::Trigger, reason::presence(rule, model, step)),
-        Emit::OnChange => {
-            if let Some(first) = step.began {
-                let mut body = reason::presence(rule, model, step);
-                body.insert("since".into(), first.into());
-                signal(Action::Start, body);
-            }
-        }
+    if !rule.lines.is_empty() {
+        signals.extend(step.crossings.iter().map(|(object, crossing)| {
+            let object = &step.objects[*object];
+            raised::crossing(rule, model, media_time, object, crossing)
+        }));
+    } else if step.verdict == Verdict::Holds
+        && (rule.emit == Emit::WhilePresent || step.began.is_some())
+    {
+        signals.push(raised::presence(rule, model, media_time, step));
     }
 }
 
@@ -242,7 +221,6 @@ mod tests {
     use super::*;
     use crate::detection::{BoundingBox, Detection};
     use proptest::prelude::*;
-    use serde_json::Value;
 
     fn seen(label: &str, confidence: f64) -> Detection {
         Detection {
@@ -276,10 +254,6 @@ mod tests {
         }]
     }
 
-    fn line(signal: &Signal) -> String {
-        Value::Object(signal.to_json()).to_string()
-    }
-
     #[test]
     fn a_signal_says_when_what_how_many_who_and_where() {
         let mut counter = Counter::new(config("person", 0.5, 1));
@@ -292,7 +266,7 @@ mod tests {
             .expect("a new observation");
         assert_eq!(signals.len(), 1);
         assert_eq!(
-            line(&signals[0]),
+            signals[0].line,
             r#"{"action":"trigger","media_time":-5,"label":"person","count":1,"model":"m","#
                 .to_owned()
                 + r#""objects":[{"label":"person","confidence":0.8123,"#
@@ -338,7 +312,7 @@ mod tests {
         };
         for time in 0..3 {
             let signals = counter.observe(Some(time), &one).expect("counted");
-            assert!(!signals[0].body.contains_key("model"));
+            assert!(!signals[0].line.contains("model"));
         }
     }
 
@@ -347,7 +321,8 @@ mod tests {
         let mut counter = Counter::new(config("", 0.1, 1));
         let mut label = |seq, detections| {
             let signals = counter.observe(None, &frame(seq, detections));
-            signals.expect("counted")[0].body["label"].clone()
+            let raised = signals.expect("counted")[0].signal();
+            raised.expect("it is told as a signal").body["label"].clone()
         };
         let (dog, cat, car) = (seen("dog", 0.2), seen("cat", 0.8), seen("car", 0.3));
         assert_eq!(label(0, vec![dog.clone(), cat.clone(), dog.clone()]), "dog");
@@ -384,10 +359,7 @@ mod tests {
                 Counter::new(config("a,b:0.75", 0.5, 2)).observe(Some(0), &frame(0, detections))
             };
             let (a, b) = (observe(sorted), observe(shuffled));
-            prop_assert_eq!(
-                a.map(|s| s.iter().map(line).collect::<Vec<_>>()),
-                b.map(|s| s.iter().map(line).collect::<Vec<_>>())
-            );
+            prop_assert_eq!(a, b);
         }
     }
 }

@@ -31,6 +31,20 @@ pub(super) struct Sifted<'a> {
     pub(super) dwell: i64,
 }
 
+impl Sifted<'_> {
+    /// Whether it lies in the rule's zone `n`.
+    pub(super) fn is_in(&self, n: usize) -> bool {
+        self.zones >> n & 1 == 1
+    }
+
+    /// The names of the zones of its rule in which it lies.
+    pub(super) fn zones_of<'r>(&self, rule: &'r Rule) -> impl Iterator<Item = &'r str> {
+        let zones = rule.zones.iter().enumerate();
+        let within = zones.filter(|(n, _)| self.is_in(*n));
+        within.map(|(_, zone)| zone.name.as_str())
+    }
+}
+
 /// Everything but dwell, which takes memory.
 pub(super) fn sift<'a>(rule: &Rule, detection: &'a Detection) -> Sifted<'a> {
     let mut zones = 0;
