@@ -7,6 +7,7 @@
 
 #![warn(missing_docs, unreachable_pub)]
 
+pub mod backoff;
 pub mod counter;
 pub mod detection;
 pub mod detector;
