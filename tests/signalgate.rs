@@ -83,6 +83,8 @@ fn boundary(fields: &gst::StructureRef) -> Option<Seen> {
             sync_point: time("sync-point"),
             end: time("end"),
         },
+        // News of signals, told between the boundaries, end nothing.
+        Ok("update") => return None,
         _ => Seen::Close {
             id,
             end: time("end"),

