@@ -9,6 +9,7 @@ mod cache;
 mod check;
 mod clip;
 mod demo;
+mod fuzz;
 mod launch;
 mod lint;
 mod matrix;
@@ -31,6 +32,7 @@ usage: cargo xtask <command>
   test     everything that must hold before a merge: format, lints, pipelines, tests, licences
   soak     the long tests; writes docs/measured.md
   bench    the benchmarks; writes docs/measured.md
+  fuzz     libFuzzer on what parses, a while each (part of soak); needs a nightly compiler and cargo-fuzz
   matrix   `test` in a Debian 13 chroot, where GStreamer is newer than 1.24 (needs root)
   assets   only fetch what the others need: ONNX Runtime, the model, the sample clip
 
@@ -43,8 +45,9 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["demo"] => demo::run(),
         ["test"] => check::run(),
-        ["soak"] => bench::soak(),
+        ["soak"] => bench::soak().and_then(|()| fuzz::run_if_possible()),
         ["bench"] => bench::bench(),
+        ["fuzz"] => fuzz::run(),
         ["matrix"] => matrix::run(),
         ["assets"] => print_assets(),
         ["help" | "--help" | "-h"] => {

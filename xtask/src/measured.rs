@@ -11,8 +11,7 @@ use crate::{assets, process, workspace};
 const INTRODUCTION: &str = "\
 # Measured
 
-`cargo xtask soak` and `cargo xtask bench` each write their own section; the one on mutations is kept by
-hand.
+`cargo xtask soak`, `bench` and `fuzz` each write their own section; the others are kept by hand.
 ";
 
 /// The figure in a line `measured: <what>: <value>`, which may follow other output.

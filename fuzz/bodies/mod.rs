@@ -1,0 +1,38 @@
+//! What is done with bytes that nobody vouches for: one plain function a parser or decoder, which
+//! panics where a promise is broken.
+//!
+//! libFuzzer calls them by `targets/` on a nightly compiler; `plugins/core/tests/fuzz.rs` includes
+//! this file and calls them on any compiler. What belongs here: bodies over evr-core. How to add
+//! one stands in docs/design.md.
+
+pub mod decoders;
+pub mod model_config;
+
+/// What came of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was refused, as most are.
+    Refused,
+    /// It got as far as the code's ordinary results, and they were sound.
+    Taken,
+}
+
+/// One body.
+pub struct Target {
+    /// Of its file here, its file in `targets/` and its folder in `corpus/`.
+    pub name: &'static str,
+    /// What is called.
+    pub body: fn(&[u8]) -> Outcome,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "decoders",
+        body: decoders::body,
+    },
+    Target {
+        name: "model_config",
+        body: model_config::body,
+    },
+];
