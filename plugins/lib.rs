@@ -10,6 +10,7 @@ mod objectcounter;
 mod objecttracker;
 #[cfg(feature = "onnx")]
 mod onnxdetect;
+mod outbound;
 mod signalgate;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

@@ -2,6 +2,7 @@
 //! elements that must agree on it share the code and never each other.
 
 pub(crate) mod detection;
+pub(crate) mod directory;
 pub(crate) mod message;
 pub(crate) mod model;
 pub(crate) mod motion;

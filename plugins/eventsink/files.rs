@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use evr_core::recording::name::numbered;
 
+use crate::bridge::directory::{make_directories, parent, sync_directory};
+
 /// More names than this taken in a row is no accident.
 const MAX_ATTEMPTS: u32 = 10_000;
 
@@ -268,22 +270,6 @@ fn create_new(path: &Path, directory: &Path) -> io::Result<File> {
     }
 }
 
-/// Makes a directory and those that it lies in, and makes sure that they last: what lies in a
-/// directory that a power cut forgets is lost with it.
-pub(super) fn make_directories(directory: &Path) -> io::Result<()> {
-    let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
-    let missing: Vec<_> = directory.ancestors().take_while(missing).collect();
-    for directory in missing.into_iter().rev() {
-        match fs::create_dir(directory) {
-            // Another recording makes the same one.
-            Err(err) if err.kind() == ErrorKind::AlreadyExists && directory.is_dir() => {}
-            made => made?,
-        }
-        sync_directory(directory)?;
-    }
-    Ok(())
-}
-
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = File::create(path).and_then(|mut file| {
         file.write_all(bytes)?;
@@ -294,16 +280,6 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(path);
     }
     written
-}
-
-/// A new or renamed file or directory is only on disk once its directory is.
-pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
-    File::open(parent(file).unwrap_or(Path::new(".")))?.sync_all()
-}
-
-fn parent(path: &Path) -> Option<&Path> {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use evr_core::recording::journal::{Healing, heal};
 
-use super::files::{make_directories, sync_directory};
+use crate::bridge::directory::{make_directories, sync_directory};
 
 /// The journal's name, in the directory below which all recordings lie.
 pub(super) const NAME: &str = "events.jsonl";

@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 use evr_core::recording::retention::{self, Fate, Ours};
 use evr_core::time::Nanos;
 
-use super::files::sync_directory;
+use crate::bridge::directory::sync_directory;
 
 /// The sidecar of a recording that is being removed: readers no longer see the recording, and the
 /// next start removes what is left of it.

@@ -15,6 +15,7 @@ pub mod gate;
 mod json;
 pub mod motion;
 pub mod observed;
+pub mod outbox;
 pub mod recording;
 pub mod recovery;
 pub mod signal;
