@@ -13,6 +13,7 @@ pub mod detection;
 pub mod detector;
 pub mod gate;
 mod json;
+pub mod message;
 pub mod motion;
 pub mod observed;
 pub mod outbox;

@@ -4,11 +4,11 @@
 //! What belongs here: what a line says, and what to do about a last line that a crash has torn.
 //! What does not: the file, its lock and its size, which are the shell's.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::id::recording_id;
-use crate::time::{Nanos, rfc3339};
+use crate::message::cloudevents::CloudEvent;
+use crate::time::Nanos;
 
 /// One fact about one recording.
 #[derive(Debug, Clone, Copy)]
@@ -23,20 +23,6 @@ pub struct Entry<'a> {
     pub now: Nanos,
     /// The bus message as JSON.
     pub data: &'a Value,
-}
-
-/// A CloudEvent of version 1.0 in JSON
-/// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
-#[derive(Serialize)]
-struct CloudEvent<'a> {
-    specversion: &'static str,
-    id: String,
-    source: String,
-    r#type: &'a str,
-    subject: &'a str,
-    time: String,
-    datacontenttype: &'static str,
-    data: Value,
 }
 
 impl Entry<'_> {
@@ -59,30 +45,17 @@ impl Entry<'_> {
             path.unwrap_or_default()
         );
         let event = CloudEvent {
-            specversion: "1.0",
-            id: recording_id(&name, 0, self.now, 0),
-            source: format!("/evr/{}", segment(self.source)),
-            r#type: self.kind,
-            subject: self.recording,
-            time: rfc3339(self.now),
-            datacontenttype: "application/json",
+            id: &recording_id(&name, 0, self.now, 0),
+            source: self.source,
+            kind: self.kind,
+            subject: Some(self.recording),
+            time: self.now,
             data,
         };
-        let mut line = serde_json::to_string(&event).expect("members are strings and JSON");
+        let mut line = event.to_json().to_string();
         line.push('\n');
         line
     }
-}
-
-/// One segment of a URI's path (RFC 3986, section 3.3), with everything but the unreserved escaped.
-fn segment(text: &str) -> String {
-    let escaped = text.bytes().map(|byte| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    });
-    escaped.collect()
 }
 
 /// What makes a journal end in a whole line.
