@@ -310,6 +310,16 @@ fn ten_frames_show_what_a_reference_in_python_sees() {
 }
 
 #[test]
+fn a_model_that_suppresses_in_its_graph_shows_what_the_reference_sees() {
+    asset("ORT_DYLIB_PATH");
+    let golden = include_str!("goldens/ssdlite.json");
+    // TensorFlow's own exports scale colours in the graph, so that is the guess.
+    let colours = r#"model-config={\"scale\":0.00784313725,\"mean\":[1,1,1]}"#;
+    let model = format!("{} {colours}", asset("EVR_TEST_MODEL_NMS"));
+    agrees_with_the_reference(&model, golden, 1);
+}
+
+#[test]
 #[ignore = "needs EVR_TEST_YOLOX, the file yolox_nano.onnx, which no package registry has"]
 fn ten_frames_show_what_the_reference_sees_with_yolox() {
     asset("ORT_DYLIB_PATH");

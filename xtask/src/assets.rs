@@ -47,6 +47,8 @@ const MODEL_PACKAGE_SHA256: &str =
     "4c93ff1deb117c4fbdfdc0f0531c26f88d5721e1c35033e77ae5df6d8b8e4303";
 /// What `assets/ssdlite_to_onnx.py` makes of it, on any machine.
 const MODEL_SHA256: &str = "3ce8ac251d79149f5f8c86717415b0f7875da26f5c82cc6dfca17f16367f9afe";
+/// What `assets/nms_in_graph.py` makes of that.
+const NMS_MODEL_SHA256: &str = "c9db68c4dd6a75e9e00f38c4e4d7d4335330777b6c7e9bd88914849fa46e8c67";
 
 /// The Debian package that carries the sample video; the video is the same in all its versions.
 const VIDEO_PACKAGE: &str = "opencv-doc";
@@ -57,15 +59,18 @@ const VIDEO_SHA256: &str = "45cddc9490be69345cbdab64ca583be65987e864ca408038e648
 pub(crate) struct Assets {
     pub(crate) runtime: PathBuf,
     pub(crate) model: PathBuf,
+    /// The same with suppression in its graph.
+    pub(crate) nms_model: PathBuf,
     pub(crate) clip: PathBuf,
 }
 
 impl Assets {
     /// How programs and tests are told where the files lie.
-    pub(crate) fn environment(&self) -> [(&'static str, &Path); 3] {
+    pub(crate) fn environment(&self) -> [(&'static str, &Path); 4] {
         [
             ("ORT_DYLIB_PATH", &self.runtime),
             ("EVR_TEST_MODEL", &self.model),
+            ("EVR_TEST_MODEL_NMS", &self.nms_model),
             ("EVR_TEST_CLIP", &self.clip),
         ]
     }
@@ -74,8 +79,11 @@ impl Assets {
 /// Fetches and makes whatever is not cached yet.
 pub(crate) fn prepare() -> Result<Assets> {
     let cache = Cache::open()?;
+    let model = cache.ensure("ssdlite_mobilenet_v2_coco.onnx", MODEL_SHA256, fetch_model)?;
+    let name = "ssdlite_mobilenet_v2_coco_nms.onnx";
     Ok(Assets {
-        model: cache.ensure("ssdlite_mobilenet_v2_coco.onnx", MODEL_SHA256, fetch_model)?,
+        nms_model: cache.ensure(name, NMS_MODEL_SHA256, |scratch| suppress(scratch, &model))?,
+        model,
         runtime: runtime(&cache)?,
         clip: clip(&cache)?,
     })
@@ -146,8 +154,22 @@ fn fetch_model(scratch: &Path) -> Result<PathBuf> {
             .arg("-C")
             .arg(scratch),
     )?;
+    let model = scratch.join("model.onnx");
+    let source = scratch.join("package/models/coco-ssd/model.json");
+    convert(scratch, "ssdlite_to_onnx.py", &source, &model)?;
+    Ok(model)
+}
+
+fn suppress(scratch: &Path, model: &Path) -> Result<PathBuf> {
+    let suppressed = scratch.join("model.onnx");
+    convert(scratch, "nms_in_graph.py", model, &suppressed)?;
+    Ok(suppressed)
+}
+
+/// Runs a script of `assets/` that makes a model of `source`.
+fn convert(scratch: &Path, script: &str, source: &Path, model: &Path) -> Result<()> {
     let python = Python::new(scratch)?;
-    let _progress = Progress::new("converting the SSDLite model to ONNX");
+    let _progress = Progress::new(&format!("making a model by {script}"));
     let tools = workspace::root().join("xtask/assets");
     python
         .run(
@@ -162,16 +184,7 @@ fn fetch_model(scratch: &Path) -> Result<PathBuf> {
             &["--requirement".as_ref(), &tools.join("requirements.txt")],
         )
         .context("the converter needs CPython 3.11 to 3.13 and its packages from PyPI")?;
-    let model = scratch.join("model.onnx");
-    python.run(
-        &[],
-        &[
-            &tools.join("ssdlite_to_onnx.py"),
-            &scratch.join("package/models/coco-ssd/model.json"),
-            &model,
-        ],
-    )?;
-    Ok(model)
+    python.run(&[], &[&tools.join(script), source, model])
 }
 
 fn fetch_model_package(scratch: &Path) -> Result<PathBuf> {

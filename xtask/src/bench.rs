@@ -36,6 +36,15 @@ pub(crate) fn bench() -> Result<()> {
     measured::record("bench", &measure(command.arg("--benches"))?)
 }
 
+/// Runs the benchmark that takes elements which only a newer GStreamer has.
+pub(crate) fn upstream() -> Result<()> {
+    packages::ensure(packages::PLUGIN)?;
+    packages::ensure(packages::UPSTREAM)?;
+    let mut command = check::cargo("bench", &assets::prepare()?);
+    command.args(["--bench", "onnxinference"]);
+    measured::record("beside upstream", &measure(&mut command)?)
+}
+
 /// Runs `command` with its output shown, and returns the figures in it.
 fn measure(command: &mut Command) -> Result<Vec<(String, String)>> {
     let mut child = command

@@ -33,7 +33,8 @@ usage: cargo xtask <command>
   soak     the long tests; writes docs/measured.md
   bench    the benchmarks; writes docs/measured.md
   fuzz     libFuzzer on what parses, a while each (part of soak); needs a nightly compiler and cargo-fuzz
-  matrix   `test` in a Debian 13 chroot, where GStreamer is newer than 1.24 (needs root)
+  upstream onnxdetect beside GStreamer's own onnxinference; writes docs/measured.md
+  matrix   `test`, or the command named behind it, in a Debian 13 chroot, whose GStreamer is 1.26 (needs root)
   assets   only fetch what the others need: ONNX Runtime, the model, the sample clip
 
 Missing Debian packages are installed, downloads are kept in $XDG_CACHE_HOME/gst-plugin-evr
@@ -48,7 +49,9 @@ fn main() -> ExitCode {
         ["soak"] => bench::soak().and_then(|()| fuzz::run_if_possible()),
         ["bench"] => bench::bench(),
         ["fuzz"] => fuzz::run(),
-        ["matrix"] => matrix::run(),
+        ["upstream"] => bench::upstream(),
+        ["matrix"] => matrix::run("test"),
+        ["matrix", command] => matrix::run(command),
         ["assets"] => print_assets(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

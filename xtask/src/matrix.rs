@@ -1,4 +1,4 @@
-//! `cargo xtask matrix`: the tests on a newer GStreamer, in a Debian 13 chroot.
+//! `cargo xtask matrix`: a command, by default the tests, on a newer GStreamer, in a Debian 13 chroot.
 //!
 //! The chroot lives in the cache and is made once. It borrows this machine's Rust, checkout and
 //! downloads through mounts that vanish with the process that made them.
@@ -19,8 +19,8 @@ const MIRROR: &str = "http://deb.debian.org/debian";
 /// What the base lacks and no probe of ours looks for: a C compiler for build scripts and linking.
 const INCLUDE: &str = "ca-certificates,gcc,git,libc6-dev";
 
-/// Makes the chroot if it is not there, and runs `cargo xtask test` in it.
-pub(crate) fn run() -> Result<()> {
+/// Makes the chroot if it is not there, and runs `cargo xtask <command>` in it.
+pub(crate) fn run(command: &str) -> Result<()> {
     if !packages::is_root()? {
         bail!("a chroot takes root: run the command as root, for example in a container");
     }
@@ -29,8 +29,9 @@ pub(crate) fn run() -> Result<()> {
     packages::ensure(packages::PLUGIN)?;
     assets::prepare()?;
     let chroot = chroot(&Cache::open()?)?;
-    println!("running the tests on Debian {RELEASE} …");
-    process::show(Command::new("unshare").args(["--mount", "sh", "-euc", &script(&chroot)?]))
+    println!("running `cargo xtask {command}` on Debian {RELEASE} …");
+    let script = script(&chroot, command)?;
+    process::show(Command::new("unshare").args(["--mount", "sh", "-euc", &script]))
 }
 
 fn chroot(cache: &Cache) -> Result<PathBuf> {
@@ -56,9 +57,9 @@ fn chroot(cache: &Cache) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A shell script that mounts what is borrowed, then runs the tests; it must run in a mount
+/// A shell script that mounts what is borrowed, then runs the command; it must run in a mount
 /// namespace of its own.
-fn script(chroot: &Path) -> Result<String> {
+fn script(chroot: &Path, command: &str) -> Result<String> {
     let home = PathBuf::from(env::var_os("HOME").context("HOME is not set")?);
     let toolchain = |name: &str, folder: &str| {
         env::var_os(name).map_or_else(|| home.join(folder), PathBuf::from)
@@ -91,15 +92,22 @@ fn script(chroot: &Path) -> Result<String> {
          cp /etc/resolv.conf {root}/etc/resolv.conf\n",
         cache = quoted(&cache)
     );
+    // A model that only benchmarks take and that may lie anywhere.
+    let model = env::var_os("EVR_BENCH_MODEL").map(PathBuf::from);
+    if let Some(model) = &model {
+        script += &format!("cp {} {root}/tmp/bench.onnx\n", quoted(model));
+    }
     script += &format!(
         "exec chroot {root} env -i HOME=/root PATH={cargo}/bin:/usr/sbin:/usr/bin:/sbin:/bin \
          CARGO_HOME={cargo} RUSTUP_HOME={rustup} CARGO_TARGET_DIR={target} \
-         XDG_CACHE_HOME=/var/cache/xdg LANG=C.UTF-8 \
-         sh -euc 'cd \"$1\"; exec cargo xtask test' sh {workspace}\n",
+         XDG_CACHE_HOME=/var/cache/xdg LANG=C.UTF-8 {second_model} \
+         sh -euc 'cd \"$1\"; exec cargo xtask \"$2\"' sh {workspace} {command}\n",
+        second_model = model.map_or("", |_| "EVR_BENCH_MODEL=/tmp/bench.onnx"),
         cargo = quoted(&cargo),
         rustup = quoted(&rustup),
         target = quoted(&target),
         workspace = quoted(workspace::root()),
+        command = launch::quote(command),
     );
     Ok(script)
 }

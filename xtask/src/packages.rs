@@ -61,6 +61,12 @@ pub(crate) const BENCHES: &[Package] = &[package(
     Probe::Element("motioncells"),
 )];
 
+/// What the benchmark beside upstream's detector compares with; onnxinference is in Debian 13's.
+pub(crate) const UPSTREAM: &[Package] = &[package(
+    "gstreamer1.0-plugins-bad",
+    Probe::Element("onnxinference"),
+)];
+
 /// What fetching from PyPI and converting the model takes.
 pub(crate) const PYTHON: &[Package] = &[package("python3-venv", Probe::Venv)];
 
