@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::Members;
+use crate::json::Text;
 
 /// A box in fractions of the frame, origin top left: `0 ≤ l`, `0 ≤ t`, `l + w ≤ 1`, `t + h ≤ 1`.
 ///
@@ -68,19 +68,27 @@ pub struct Detection {
 }
 
 impl Detection {
-    /// Writes the object as signals and observations tell it: the members of [`Detection`], rounded,
-    /// as a millionth of the frame is less than a pixel of any camera and more digits are noise.
-    pub(crate) fn tell(&self, object: &mut Members<'_>) {
-        object.string("label", &self.label);
-        object.decimal::<4>("confidence", self.confidence);
+    /// Writes the members of the object as signals and observations tell it: those of [`Detection`],
+    /// rounded, as a millionth of the frame is less than a pixel of any camera and more digits are
+    /// noise.
+    pub(crate) fn tell(&self, text: &mut Text) {
+        text.literal(r#""label":"#);
+        text.string(&self.label);
+        text.literal(r#","confidence":"#);
+        text.decimal::<4>(self.confidence);
         let BoundingBox { l, t, w, h } = self.bbox;
-        let mut bbox = object.object("box");
-        for (name, side) in [("l", l), ("t", t), ("w", w), ("h", h)] {
-            bbox.decimal::<6>(name, side);
-        }
-        bbox.close();
+        text.literal(r#","box":{"l":"#);
+        text.decimal::<6>(l);
+        text.literal(r#","t":"#);
+        text.decimal::<6>(t);
+        text.literal(r#","w":"#);
+        text.decimal::<6>(w);
+        text.literal(r#","h":"#);
+        text.decimal::<6>(h);
+        text.literal("}");
         if let Some(track_id) = self.track_id {
-            object.integer("track_id", track_id);
+            text.literal(r#","track_id":"#);
+            text.integer(track_id);
         }
     }
 }

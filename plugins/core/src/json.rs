@@ -3,128 +3,178 @@
 //!
 //! Not here: reading, and whatever is written seldom; that is serde_json's.
 
-use std::fmt::Write;
+use std::ops::Range;
 
-/// The members of an object in the text that it is part of.
-pub(crate) struct Members<'a>(&'a mut String);
+/// The decimal digits of the numbers below a hundred.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut n = 0;
+    while n < pairs.len() {
+        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    pairs
+};
 
-impl<'a> Members<'a> {
-    /// Begins an object at the end of `text`.
-    pub(crate) fn open(text: &'a mut String) -> Self {
-        text.push('{');
-        Self(text)
+/// Text in the making.
+#[derive(Debug, Default)]
+pub(crate) struct Text(Vec<u8>);
+
+impl Text {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
     }
 
-    pub(crate) fn close(self) {
-        self.0.push('}');
+    pub(crate) fn finish(self) -> String {
+        String::from_utf8(self.0).expect("it is made of strings and digits alone")
     }
 
-    /// The text up to where the value of member `name` goes.
-    pub(crate) fn member(&mut self, name: &str) -> &mut String {
-        // No value ends so: an object that does has no member yet.
-        if !self.0.ends_with('{') {
-            self.0.push(',');
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What was written elsewhere, from one piece's beginning to another's end.
+    pub(crate) fn copy(&mut self, other: &Self, piece: Range<usize>) {
+        self.0.extend_from_slice(&other.0[piece]);
+    }
+
+    /// JSON that is known while this is written.
+    pub(crate) fn literal(&mut self, json: &'static str) {
+        self.0.extend_from_slice(json.as_bytes());
+    }
+
+    /// A string with what JSON asks to be escaped.
+    pub(crate) fn string(&mut self, value: &str) {
+        let plain = |&byte: &u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+        if value.as_bytes().iter().all(plain) {
+            self.0.push(b'"');
+            self.0.extend_from_slice(value.as_bytes());
+            self.0.push(b'"');
+        } else {
+            self.value(value.into());
         }
-        quote(self.0, name);
-        self.0.push(':');
-        self.0
     }
 
-    pub(crate) fn string(&mut self, name: &str, value: &str) {
-        quote(self.member(name), value);
+    pub(crate) fn integer(&mut self, value: impl Into<i128>) {
+        let value = value.into();
+        match u64::try_from(value) {
+            Ok(value) => self.digits(value),
+            Err(_) => self.0.extend_from_slice(value.to_string().as_bytes()),
+        }
     }
 
-    pub(crate) fn integer(&mut self, name: &str, value: impl Into<i128>) {
-        integer(self.member(name), value.into());
+    /// A number rounded to `DIGITS`, an even number, after the point; `null` where it is none.
+    pub(crate) fn decimal<const DIGITS: usize>(&mut self, value: f64) {
+        let steps = 10_u64.pow(DIGITS as u32);
+        if !(0.0..1e6).contains(&value) {
+            let steps = steps as f64;
+            self.value(((value * steps).round() / steps).into());
+            return;
+        }
+        let scaled = (value * steps as f64 + 0.5) as u64;
+        self.digits(scaled / steps);
+        let mut rest = (scaled % steps) as u32;
+        let mut fraction = [b'0'; DIGITS];
+        for pair in fraction.rchunks_exact_mut(2) {
+            pair.copy_from_slice(&PAIRS[(rest % 100) as usize]);
+            rest /= 100;
+        }
+        self.0.push(b'.');
+        // All of them, and then what says nothing is taken back: copying a fixed number is no call.
+        self.0.extend_from_slice(&fraction);
+        let idle = fraction[1..].iter().rev();
+        let idle = idle.take_while(|&&digit| digit == b'0').count();
+        self.0.truncate(self.0.len() - idle);
     }
 
-    pub(crate) fn object(&mut self, name: &str) -> Members<'_> {
-        Members::open(self.member(name))
+    /// The members of an object: each begins by [`Members::name`].
+    pub(crate) fn object(&mut self, write: impl FnOnce(&mut Members<'_>)) {
+        self.0.push(b'{');
+        write(&mut Members {
+            text: self,
+            first: true,
+        });
+        self.0.push(b'}');
     }
 
     /// A list of whatever `each` writes of the items.
     pub(crate) fn list<T>(
         &mut self,
-        name: &str,
         items: impl IntoIterator<Item = T>,
-        mut each: impl FnMut(&mut String, T),
+        mut each: impl FnMut(&mut Self, T),
     ) {
-        let text = self.member(name);
-        text.push('[');
+        self.0.push(b'[');
         for (n, item) in items.into_iter().enumerate() {
             if n > 0 {
-                text.push(',');
+                self.0.push(b',');
             }
-            each(text, item);
+            each(self, item);
         }
-        text.push(']');
+        self.0.push(b']');
     }
 
-    /// A number rounded to `DIGITS` after the point, `null` where it is none.
-    pub(crate) fn decimal<const DIGITS: usize>(&mut self, name: &str, value: f64) {
-        decimal::<DIGITS>(self.member(name), value);
+    fn digits(&mut self, mut value: u64) {
+        if value < 10 {
+            self.0.push(b'0' + value as u8);
+            return;
+        }
+        let mut digits = [b'0'; 20];
+        let mut from = digits.len();
+        loop {
+            from -= 1;
+            digits[from] += (value % 10) as u8;
+            value /= 10;
+            if value == 0 {
+                break;
+            }
+        }
+        self.0.extend_from_slice(&digits[from..]);
     }
-}
 
-/// A string with what JSON asks to be escaped.
-pub(crate) fn quote(text: &mut String, value: &str) {
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if value.bytes().all(plain) {
-        text.push('"');
-        text.push_str(value);
-        text.push('"');
-    } else {
-        text.push_str(&serde_json::Value::from(value).to_string());
-    }
-}
-
-fn integer(text: &mut String, value: i128) {
-    match u64::try_from(value) {
-        Ok(value) => digits(text, value),
-        Err(_) => write!(text, "{value}").expect("a string takes all"),
+    fn value(&mut self, value: serde_json::Value) {
+        self.0.extend_from_slice(value.to_string().as_bytes());
     }
 }
 
-/// The decimal digits of a number. `write!` takes thrice as long.
-fn digits(text: &mut String, mut value: u64) {
-    let mut last = [b'0'; 20];
-    let mut from = last.len();
-    loop {
-        from -= 1;
-        last[from] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
+/// The members of an object that is being written.
+pub(crate) struct Members<'a> {
+    text: &'a mut Text,
+    first: bool,
+}
+
+impl Members<'_> {
+    /// Begins a member, whose value is to follow in the text. The name needs no escapes.
+    pub(crate) fn name(&mut self, name: &'static str) -> &mut Text {
+        self.next();
+        self.text.0.push(b'"');
+        self.text.literal(name);
+        self.text.literal("\":");
+        self.text
+    }
+
+    /// Begins a member that somebody else has named.
+    pub(crate) fn given_name(&mut self, name: &str) -> &mut Text {
+        self.next();
+        self.text.string(name);
+        self.text.0.push(b':');
+        self.text
+    }
+
+    /// The text where members stand that are written as they are, with commas between them.
+    pub(crate) fn raw(&mut self) -> &mut Text {
+        self.next();
+        self.text
+    }
+
+    fn next(&mut self) {
+        if !std::mem::replace(&mut self.first, false) {
+            self.text.0.push(b',');
         }
     }
-    text.extend(last[from..].iter().map(|&digit| char::from(digit)));
-}
-
-fn decimal<const DIGITS: usize>(text: &mut String, value: f64) {
-    /// Up to here every whole number is a double.
-    const EXACT: f64 = (1_u64 << 53) as f64;
-    let steps = 10_u64.pow(DIGITS as u32);
-    let scaled = (value * steps as f64).round();
-    if scaled.abs() >= EXACT || scaled.is_nan() {
-        // Rounded already, or no number at all.
-        text.push_str(&serde_json::Value::from(value).to_string());
-        return;
-    }
-    if scaled < 0.0 {
-        text.push('-');
-    }
-    let scaled = scaled.abs() as u64;
-    digits(text, scaled / steps);
-    text.push('.');
-    let mut rest = scaled % steps;
-    let mut fraction = [b'0'; DIGITS];
-    for digit in fraction.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
-    let told = fraction.iter().rposition(|&digit| digit != b'0');
-    let told = &fraction[..=told.unwrap_or(0)];
-    text.extend(told.iter().map(|&digit| char::from(digit)));
 }
 
 #[cfg(test)]
@@ -133,73 +183,67 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    fn read(write: impl FnOnce(&mut String)) -> Value {
-        let mut text = String::new();
+    fn written(write: impl FnOnce(&mut Text)) -> String {
+        let mut text = Text::default();
         write(&mut text);
+        text.finish()
+    }
+
+    fn read(write: impl FnOnce(&mut Text)) -> Value {
+        let text = written(write);
         serde_json::from_str(&text).unwrap_or_else(|err| panic!("{text}: {err}"))
     }
 
     proptest! {
         #[test]
         fn any_string_is_read_back(value: String, name: String) {
-            let read = read(|text| {
-                let mut object = Members::open(text);
-                object.string(&name, &value);
-                object.close();
-            });
+            let read = read(|text| text.object(|object| object.given_name(&name).string(&value)));
             prop_assert_eq!(&read[&name], &value);
         }
 
         #[test]
         fn any_integer_is_read_back(signed: i64, unsigned: u64) {
-            prop_assert_eq!(read(|text| integer(text, signed.into())), Value::from(signed));
-            prop_assert_eq!(read(|text| integer(text, unsigned.into())), Value::from(unsigned));
+            prop_assert_eq!(read(|text| text.integer(signed)), Value::from(signed));
+            prop_assert_eq!(read(|text| text.integer(unsigned)), Value::from(unsigned));
         }
 
         #[test]
         fn a_number_is_read_back_rounded(
             value in prop_oneof![any::<f64>(), -2.0..2.0_f64, (0..=1_000_000_u32).prop_map(|n| f64::from(n) / 1e6)],
         ) {
+            let told = written(|text| text.decimal::<6>(value));
             let rounded = (value * 1e6).round() / 1e6;
-            let many = (value * 1e6).round().abs() >= 2_f64.powi(53);
-            let mut text = String::new();
-            decimal::<6>(&mut text, value);
             // Not by serde_json, which is off by a bit where numbers are very large.
-            prop_assert_eq!(text.parse(), Ok(if many { value } else { rounded }));
-        }
-    }
-
-    #[test]
-    fn what_is_no_number_is_null() {
-        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert_eq!(read(|text| decimal::<4>(text, value)), Value::Null);
+            if rounded.is_finite() {
+                prop_assert_eq!(told.parse(), Ok(rounded));
+            } else {
+                prop_assert_eq!(told, "null");
+            }
         }
     }
 
     #[test]
     fn numbers_are_told_as_short_as_they_are() {
-        let told = |value| {
-            let mut text = String::new();
-            decimal::<4>(&mut text, value);
-            text
-        };
-        let all = [0.0, -0.0, 1.0, 0.5, -0.25, 0.000_04, 0.999_96, 12.3456].map(told);
+        let all = [0.0, 1.0, 0.5, -0.25, 0.000_04, 0.999_96, 12.3456, f64::NAN];
         assert_eq!(
-            all,
-            ["0.0", "0.0", "1.0", "0.5", "-0.25", "0.0", "1.0", "12.3456"]
+            all.map(|value| written(|text| text.decimal::<4>(value))),
+            [
+                "0.0", "1.0", "0.5", "-0.25", "0.0", "1.0", "12.3456", "null"
+            ]
         );
     }
 
     #[test]
     fn objects_and_lists_nest() {
-        let mut text = String::new();
-        let mut object = Members::open(&mut text);
-        object.object("empty").close();
-        object.list("list", [1, 2], integer);
-        let mut inner = object.object("inner");
-        inner.integer("n", -1_i64);
-        inner.close();
-        object.close();
-        assert_eq!(text, r#"{"empty":{},"list":[1,2],"inner":{"n":-1}}"#);
+        let told = written(|text| {
+            text.object(|object| {
+                object.name("empty").object(|_| ());
+                object.name("list").list([1, 2], Text::integer);
+                object
+                    .name("inner")
+                    .object(|inner| inner.name("n").integer(-1));
+            });
+        });
+        assert_eq!(told, r#"{"empty":{},"list":[1,2],"inner":{"n":-1}}"#);
     }
 }

@@ -12,7 +12,7 @@
 use serde_json::Value;
 
 use crate::detection::{Detection, Observation};
-use crate::json::Members;
+use crate::json::Text;
 use crate::time::Nanos;
 
 /// Why a line is no observation.
@@ -37,22 +37,21 @@ pub enum ObservedError {
 /// The line, without its newline.
 pub fn line(media_time: Option<Nanos>, observation: &Observation) -> String {
     let detections = &observation.detections;
-    let mut line = String::with_capacity(128 * (detections.len() + 1));
-    let mut members = Members::open(&mut line);
-    if let Some(media_time) = media_time {
-        members.integer("media_time", media_time);
-    }
-    members.integer("seq", observation.seq);
-    if !observation.model.is_empty() {
-        members.string("model", &observation.model);
-    }
-    members.list("objects", detections, |text, detection| {
-        let mut object = Members::open(text);
-        detection.tell(&mut object);
-        object.close();
+    let mut text = Text::with_capacity(128 * (detections.len() + 1));
+    text.object(|members| {
+        if let Some(media_time) = media_time {
+            members.name("media_time").integer(media_time);
+        }
+        members.name("seq").integer(observation.seq);
+        if !observation.model.is_empty() {
+            members.name("model").string(&observation.model);
+        }
+        let objects = members.name("objects");
+        objects.list(detections, |text, detection| {
+            text.object(|members| detection.tell(members.raw()));
+        });
     });
-    members.close();
-    line
+    text.finish()
 }
 
 /// Reads a line: when its frame was, where it says so, and what was seen.

@@ -46,6 +46,8 @@ struct Track {
 pub(super) struct Crossings {
     tracks: BTreeMap<i64, Track>,
     totals: Vec<Totals>,
+    /// When it was last looked who has long been away.
+    tidied: Nanos,
 }
 
 impl Crossings {
@@ -64,8 +66,10 @@ impl Crossings {
                 continue;
             }
             track.sides[n] = to;
-            let through = line.endless || touch(track.at, at, line.from, line.to);
-            if from.is_eq() || from == to || !through {
+            if from.is_eq() || from == to {
+                continue;
+            }
+            if !line.endless && !touch(track.at, at, line.from, line.to) {
                 continue;
             }
             let totals = &mut self.totals[n];
@@ -88,6 +92,10 @@ impl Crossings {
 
     /// Forgets who has long been away.
     pub(super) fn tidy(&mut self, now: Nanos) {
+        if now.saturating_sub(self.tidied) <= FORGET {
+            return;
+        }
+        self.tidied = now;
         self.tracks
             .retain(|_, track| now.saturating_sub(track.seen) <= FORGET);
     }
@@ -95,6 +103,7 @@ impl Crossings {
     /// Another stream: its tracks are others. What was counted stays counted.
     pub(super) fn flush(&mut self) {
         self.tracks.clear();
+        self.tidied = 0;
     }
 }
 

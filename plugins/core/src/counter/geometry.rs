@@ -25,6 +25,11 @@ impl Point {
         }
     }
 
+    /// Whether it lies in the frame or not far to the right of or below it.
+    fn is_near(self) -> bool {
+        (0..1 << 31).contains(&self.x) && (0..1 << 31).contains(&self.y)
+    }
+
     fn fractions(self) -> (f64, f64) {
         (self.x as f64 / STEPS, self.y as f64 / STEPS)
     }
@@ -33,6 +38,11 @@ impl Point {
 /// Where `p` lies for who looks from `a` to `b`: left is `Less`, right `Greater`, on the line
 /// `Equal`.
 pub(super) fn side(a: Point, b: Point, p: Point) -> Ordering {
+    if p.is_near() && a.is_near() && b.is_near() {
+        // Differences fit 31 bits and a sign, so both products fit 62.
+        let (ab, ap) = ((b.x - a.x, b.y - a.y), (p.x - a.x, p.y - a.y));
+        return (ab.0 * ap.1).cmp(&(ab.1 * ap.0));
+    }
     // Differences fit 35 bits, their products an i128 by far.
     let (abx, aby) = (i128::from(b.x - a.x), i128::from(b.y - a.y));
     let (apx, apy) = (i128::from(p.x - a.x), i128::from(p.y - a.y));
@@ -97,7 +107,11 @@ pub(super) fn point((x, y): (f64, f64)) -> Result<Point, ShapeError> {
 
 /// The area within a closed outline that does not touch itself; the outline belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Polygon(Vec<Point>);
+pub struct Polygon {
+    corners: Vec<Point>,
+    /// The smallest and the greatest of all coordinates.
+    bounds: (Point, Point),
+}
 
 impl Polygon {
     /// From its corners, in the order of the outline, either way round.
@@ -116,7 +130,10 @@ impl Polygon {
         if corners.len() < 3 {
             return Err(ShapeError::Corners(corners.len()));
         }
-        let polygon = Self(corners);
+        let polygon = Self {
+            bounds: bounds(&corners),
+            corners,
+        };
         match polygon.meeting_edges() {
             Some((first, second)) => Err(ShapeError::Crossing { first, second }),
             None => Ok(polygon),
@@ -124,12 +141,12 @@ impl Polygon {
     }
 
     fn edge(&self, n: usize) -> (Point, Point) {
-        (self.0[n], self.0[(n + 1) % self.0.len()])
+        (self.corners[n], self.corners[(n + 1) % self.corners.len()])
     }
 
     /// Two edges that share more than the corner between them.
     fn meeting_edges(&self) -> Option<(usize, usize)> {
-        let edges = self.0.len();
+        let edges = self.corners.len();
         let pairs =
             (0..edges).flat_map(|first| (first + 1..edges).map(move |second| (first, second)));
         pairs.into_iter().find(|&(first, second)| {
@@ -147,17 +164,26 @@ impl Polygon {
 
     /// Whether a point lies inside or on the outline.
     pub fn contains(&self, p: Point) -> bool {
+        let (least, most) = self.bounds;
+        // Most objects are somewhere else, which takes no more than this to see.
+        if p.x < least.x || p.x > most.x || p.y < least.y || p.y > most.y {
+            return false;
+        }
         let mut inside = false;
-        for n in 0..self.0.len() {
-            let (a, b) = self.edge(n);
-            let at = side(a, b, p);
-            if at.is_eq() && between(a, b, p) {
-                return true;
+        let mut a = self.corners[self.corners.len() - 1];
+        for &b in &self.corners {
+            // An edge wholly above or below neither holds the point nor is met by a ray from it.
+            if p.y >= a.y.min(b.y) && p.y <= a.y.max(b.y) {
+                let at = side(a, b, p);
+                if at.is_eq() && between(a, b, p) {
+                    return true;
+                }
+                // A ray to the left; an edge counts from its upper end to just above its lower one.
+                if (a.y > p.y) != (b.y > p.y) && (at.is_gt() == (a.y > b.y)) {
+                    inside = !inside;
+                }
             }
-            // A ray to the left; an edge counts from its upper end to just above its lower one.
-            if (a.y > p.y) != (b.y > p.y) && (at.is_gt() == (a.y > b.y)) {
-                inside = !inside;
-            }
+            a = b;
         }
         inside
     }
@@ -169,7 +195,11 @@ impl Polygon {
             let middle = Point::new(bbox.l + bbox.w / 2.0, bbox.t + bbox.h / 2.0);
             return f64::from(u8::from(self.contains(middle)));
         }
-        let corners: Vec<_> = self.0.iter().map(|corner| corner.fractions()).collect();
+        let corners: Vec<_> = self
+            .corners
+            .iter()
+            .map(|corner| corner.fractions())
+            .collect();
         // Sutherland and Hodgman: cut the outline by each edge of the box in turn.
         let left = cut(&corners, |p| p.0 - bbox.l);
         let right = cut(&left, |p| bbox.l + bbox.w - p.0);
@@ -177,6 +207,22 @@ impl Polygon {
         let all = cut(&top, |p| bbox.t + bbox.h - p.1);
         (outlined_area(&all) / area).clamp(0.0, 1.0)
     }
+}
+
+fn bounds(corners: &[Point]) -> (Point, Point) {
+    let first = corners[0];
+    corners.iter().fold((first, first), |(least, most), p| {
+        (
+            Point {
+                x: least.x.min(p.x),
+                y: least.y.min(p.y),
+            },
+            Point {
+                x: most.x.max(p.x),
+                y: most.y.max(p.y),
+            },
+        )
+    })
 }
 
 /// What of an outline lies where `depth` is not negative.

@@ -16,8 +16,8 @@ pub mod rules_file;
 mod sift;
 mod watch;
 
-use self::raised::Ended;
-use self::watch::{Span, Step, Watch};
+use self::raised::{Ended, Teller, Words};
+use self::watch::{Span, Step, Watch, best_first};
 use crate::detection::Observation;
 use crate::time::Nanos;
 
@@ -63,6 +63,7 @@ pub struct Counter {
     explains: bool,
     decisions: Vec<Decision>,
     lacks_tracks: bool,
+    words: Words,
 }
 
 impl Counter {
@@ -131,9 +132,12 @@ impl Counter {
         let told = self.now;
         self.now = media_time.unwrap_or(self.now);
         self.decisions.clear();
+        let mut objects: Vec<_> = observation.detections.iter().collect();
+        objects.sort_by(|a, b| best_first(a, b));
+        self.words.begin(objects.len());
         let (mut signals, mut goes_on) = (Vec::new(), false);
         for watch in &mut self.watches {
-            let step = watch.step(self.now, observation);
+            let step = watch.step(self.now, &objects);
             if let Some(span) = step.ended {
                 self.ended.extend(ended(&watch.rule, span, "absent"));
             }
@@ -144,13 +148,13 @@ impl Counter {
             }
             let untracked = |object: &sift::Sifted<'_>| object.detection.track_id.is_none();
             self.lacks_tracks |= !watch.rule.lines.is_empty() && step.counted().any(untracked);
-            raise(
-                &watch.rule,
-                &observation.model,
+            let teller = Teller {
+                rule: &watch.rule,
+                model: &observation.model,
                 media_time,
-                &step,
-                &mut signals,
-            );
+                words: &mut self.words,
+            };
+            raise(teller, &step, &mut signals);
         }
         if !goes_on {
             // It ended before what has begun since.
@@ -197,22 +201,16 @@ fn ended(rule: &Rule, span: Span, cause: &'static str) -> Option<Ended> {
 }
 
 /// The signals of one rule.
-fn raise(
-    rule: &Rule,
-    model: &str,
-    media_time: Option<Nanos>,
-    step: &Step<'_>,
-    signals: &mut Vec<Raised>,
-) {
+fn raise(mut teller: Teller<'_>, step: &Step<'_>, signals: &mut Vec<Raised>) {
+    let rule = teller.rule;
     if !rule.lines.is_empty() {
-        signals.extend(step.crossings.iter().map(|(object, crossing)| {
-            let object = &step.objects[*object];
-            raised::crossing(rule, model, media_time, object, crossing)
-        }));
+        for (object, crossing) in &step.crossings {
+            signals.push(teller.crossing(&step.objects[*object], crossing));
+        }
     } else if step.verdict == Verdict::Holds
         && (rule.emit == Emit::WhilePresent || step.began.is_some())
     {
-        signals.push(raised::presence(rule, model, media_time, step));
+        signals.push(teller.presence(step));
     }
 }
 

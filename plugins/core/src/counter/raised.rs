@@ -1,12 +1,19 @@
 //! Signals that the rules raise, with their reason, as the line of JSON that is told.
 
+use std::ops::Range;
+
+use super::Emit;
 use super::crossing::Crossing;
 use super::rule::Rule;
 use super::sift::Sifted;
 use super::watch::Step;
-use crate::json::{Members, quote};
+use crate::json::{Members, Text};
 use crate::signal::{Action, Signal, SignalError};
 use crate::time::Nanos;
+
+/// How many objects a signal tells one by one, so that its line stays shorter than `MAX_LINE`, from
+/// which on a gate refuses it whole.
+const MOST_TOLD: usize = 200;
 
 /// A signal, in words already: they are made while what they are about is at hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,126 +32,160 @@ impl Raised {
     /// The signal as who receives it reads it.
     ///
     /// # Errors
-    /// Those of [`Signal::parse`]: a line with very many objects is longer than is read.
+    /// Those of [`Signal::parse`]: names can be so long that the line is too long.
     pub fn signal(&self) -> Result<Signal, SignalError> {
         Signal::parse(self.line.as_bytes())
     }
 }
 
-/// Says that a rule holds, and why: its name, the most frequent label (the best of those equally
-/// frequent) or the one it gives, how many objects count, who saw them, and each of them. A start
-/// also says since when.
-pub(super) fn presence(
-    rule: &Rule,
-    model: &str,
-    media_time: Option<Nanos>,
-    step: &Step<'_>,
-) -> Raised {
-    let counted = || step.counted();
-    let count = counted().count();
-    let since = (rule.emit == super::Emit::OnChange)
-        .then_some(step.began)
-        .flatten();
-    let action = since.map_or(Action::Trigger, |_| Action::Start);
-    let mut line = String::with_capacity(256 + 160 * count);
-    let mut members = head(&mut line, action, media_time, &rule.name);
-    about(&mut members, rule, counted, count, model);
-    if !rule.zones.is_empty() {
-        let mut zones = members.object("zones");
-        for (n, zone) in rule.zones.iter().enumerate() {
-            let within = counted().filter(|object| object.is_in(n)).count();
-            zones.integer(&zone.name, within as u64);
+/// The objects of one observation in words: each is put into them once, however many rules tell it.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    text: Text,
+    /// Where the object at each place stands in the text; empty where nobody has told it yet.
+    told: Vec<Range<usize>>,
+}
+
+impl Words {
+    /// Another observation, with so many objects.
+    pub(super) fn begin(&mut self, objects: usize) {
+        self.text.clear();
+        self.told.clear();
+        self.told.resize(objects, 0..0);
+    }
+
+    fn tell(&mut self, object: &Sifted<'_>, text: &mut Text) {
+        let told = &mut self.told[object.place];
+        if told.start == told.end {
+            let from = self.text.len();
+            object.detection.tell(&mut self.text);
+            *told = from..self.text.len();
         }
-        zones.close();
-    }
-    if rule.confirm() > 1 {
-        let mut confirmed = members.object("confirmed");
-        confirmed.integer("held", step.held);
-        confirmed.integer("of", rule.window());
-        confirmed.close();
-    }
-    members.list("objects", counted(), |text, object| {
-        told(text, rule, object)
-    });
-    if let Some(since) = since {
-        members.integer("since", since);
-    }
-    members.close();
-    Raised {
-        action,
-        media_time,
-        count,
-        line,
+        text.copy(&self.text, told.clone());
     }
 }
 
-/// Says who crossed which line, which way, and how often that has happened so far.
-pub(super) fn crossing(
-    rule: &Rule,
-    model: &str,
-    media_time: Option<Nanos>,
-    object: &Sifted<'_>,
-    crossing: &Crossing,
-) -> Raised {
-    let action = Action::Trigger;
-    let mut line = String::with_capacity(512);
-    let mut members = head(&mut line, action, media_time, &rule.name);
-    about(&mut members, rule, || [object].into_iter(), 1, model);
-    members.string("line", &rule.lines[crossing.line].name);
-    members.string("direction", crossing.direction.as_str());
-    let totals = crossing.totals;
-    let mut all = members.object("totals");
-    all.integer("left_to_right", totals.left_to_right);
-    all.integer("right_to_left", totals.right_to_left);
-    all.integer("total", totals.left_to_right + totals.right_to_left);
-    all.close();
-    members.list("objects", [object], |text, object| told(text, rule, object));
-    members.close();
-    Raised {
-        action,
-        media_time,
-        count: 1,
-        line,
+/// Who says it, of which frame.
+pub(super) struct Teller<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) model: &'a str,
+    pub(super) media_time: Option<Nanos>,
+    pub(super) words: &'a mut Words,
+}
+
+impl Teller<'_> {
+    /// Says that the rule holds, and why: its name, the most frequent label (the best of those
+    /// equally frequent) or the one it gives, how many objects count, who saw them, and each of
+    /// them. A start also says since when.
+    pub(super) fn presence(&mut self, step: &Step<'_>) -> Raised {
+        let rule = self.rule;
+        let counted: Vec<_> = step.counted().collect();
+        let since = step.began.filter(|_| rule.emit == Emit::OnChange);
+        let action = since.map_or(Action::Trigger, |_| Action::Start);
+        self.raise(action, &counted, |this, members| {
+            if !rule.zones.is_empty() {
+                let zones = members.name("zones");
+                zones.object(|zones| {
+                    for (n, zone) in rule.zones.iter().enumerate() {
+                        let within = counted.iter().filter(|object| object.is_in(n)).count();
+                        zones.given_name(&zone.name).integer(within as u64);
+                    }
+                });
+            }
+            if rule.confirm() > 1 {
+                members.name("confirmed").object(|confirmed| {
+                    confirmed.name("held").integer(step.held);
+                    confirmed.name("of").integer(rule.window());
+                });
+            }
+            this.objects(members, &counted);
+            if let Some(since) = since {
+                members.name("since").integer(since);
+            }
+        })
+    }
+
+    /// Says who crossed which line, which way, and how often that has happened so far.
+    pub(super) fn crossing(&mut self, object: &Sifted<'_>, crossing: &Crossing) -> Raised {
+        let line = &self.rule.lines[crossing.line];
+        let totals = crossing.totals;
+        self.raise(Action::Trigger, &[object], |this, members| {
+            members.name("line").string(&line.name);
+            let direction = crossing.direction.as_str();
+            members.name("direction").string(direction);
+            members.name("totals").object(|all| {
+                all.name("left_to_right").integer(totals.left_to_right);
+                all.name("right_to_left").integer(totals.right_to_left);
+                all.name("total")
+                    .integer(totals.left_to_right + totals.right_to_left);
+            });
+            this.objects(members, &[object]);
+        })
+    }
+
+    fn raise(
+        &mut self,
+        action: Action,
+        counted: &[&Sifted<'_>],
+        why: impl FnOnce(&mut Self, &mut Members<'_>),
+    ) -> Raised {
+        let mut text = Text::with_capacity(256 + 144 * counted.len());
+        text.object(|members| {
+            head(members, action, self.media_time, &self.rule.name);
+            let given = self.rule.signal_label.as_deref();
+            if let Some(label) = given.or_else(|| most_frequent(counted)) {
+                members.name("label").string(label);
+            }
+            members.name("count").integer(counted.len() as u64);
+            if !self.model.is_empty() {
+                members.name("model").string(self.model);
+            }
+            why(self, members);
+        });
+        Raised {
+            action,
+            media_time: self.media_time,
+            count: counted.len(),
+            line: text.finish(),
+        }
+    }
+
+    /// The objects, best first; the rest is only counted.
+    fn objects(&mut self, members: &mut Members<'_>, counted: &[&Sifted<'_>]) {
+        let (told, untold) = counted.split_at(counted.len().min(MOST_TOLD));
+        members.name("objects").list(told, |text, object| {
+            text.object(|members| self.object(members, object));
+        });
+        if !untold.is_empty() {
+            members.name("objects_untold").integer(untold.len() as u64);
+        }
+    }
+
+    fn object(&mut self, members: &mut Members<'_>, object: &Sifted<'_>) {
+        self.words.tell(object, members.raw());
+        if !self.rule.zones.is_empty() {
+            let zones = object.zones_of(self.rule);
+            members.name("zones").list(zones, Text::string);
+        }
+        if self.rule.min_dwell > 0 {
+            members.name("dwell").integer(object.dwell);
+        }
     }
 }
 
 /// What every signal begins with.
-fn head<'a>(
-    line: &'a mut String,
-    action: Action,
-    media_time: Option<Nanos>,
-    rule: &str,
-) -> Members<'a> {
-    let mut members = Members::open(line);
-    members.string("action", action.as_str());
+fn head(members: &mut Members<'_>, action: Action, media_time: Option<Nanos>, rule: &str) {
+    members.name("action").string(action.as_str());
     if let Some(media_time) = media_time {
-        members.integer("media_time", media_time);
+        members.name("media_time").integer(media_time);
     }
     if !rule.is_empty() {
-        members.string("rule", rule);
-    }
-    members
-}
-
-fn about<'a, I: Iterator<Item = &'a Sifted<'a>>>(
-    members: &mut Members<'_>,
-    rule: &Rule,
-    counted: impl Fn() -> I,
-    count: usize,
-    model: &str,
-) {
-    let given = rule.signal_label.as_deref();
-    if let Some(label) = given.or_else(|| most_frequent(counted())) {
-        members.string("label", label);
-    }
-    members.integer("count", count as u64);
-    if !model.is_empty() {
-        members.string("model", model);
+        members.name("rule").string(rule);
     }
 }
 
 /// Of labels that are equally frequent the first.
-fn most_frequent<'a>(counted: impl Iterator<Item = &'a Sifted<'a>>) -> Option<&'a str> {
+fn most_frequent<'a>(counted: &[&Sifted<'a>]) -> Option<&'a str> {
     // Few: what a frame shows is of a kind or two.
     let mut tally: Vec<(&str, usize)> = Vec::new();
     for object in counted {
@@ -157,20 +198,6 @@ fn most_frequent<'a>(counted: impl Iterator<Item = &'a Sifted<'a>>) -> Option<&'
     let most = tally.iter().map(|(_, times)| *times).max()?;
     let first = tally.iter().find(|(_, times)| *times == most);
     first.map(|(label, _)| *label)
-}
-
-fn told(text: &mut String, rule: &Rule, object: &Sifted<'_>) {
-    let mut members = Members::open(text);
-    object.detection.tell(&mut members);
-    if !rule.zones.is_empty() {
-        members.list("zones", object.zones_of(rule), |text, name| {
-            quote(text, name)
-        });
-    }
-    if rule.min_dwell > 0 {
-        members.integer("dwell", object.dwell);
-    }
-    members.close();
 }
 
 /// A presence that is over.
@@ -192,34 +219,36 @@ pub(super) fn stop(mut all: Vec<Ended>, told: Nanos, now: Nanos) -> Option<Raise
     all.sort_by_key(|ended| ended.at);
     let last = all.pop()?;
     let action = Action::Stop;
-    let at = last.at.max(told.saturating_add(1)).min(now);
-    let mut line = String::with_capacity(256);
-    let mut members = head(&mut line, action, Some(at), &last.rule);
-    was(&mut members, &last);
-    members.string("cause", last.cause);
-    if !all.is_empty() {
-        members.list("ended_before", &all, |text, ended| {
-            let mut members = Members::open(text);
-            if !ended.rule.is_empty() {
-                members.string("rule", &ended.rule);
-            }
-            was(&mut members, ended);
-            members.close();
-        });
-    }
-    members.close();
+    let media_time = Some(last.at.max(told.saturating_add(1)).min(now));
+    let mut text = Text::with_capacity(256);
+    text.object(|members| {
+        head(members, action, media_time, &last.rule);
+        was(members, &last);
+        members.name("cause").string(last.cause);
+        if !all.is_empty() {
+            let before = members.name("ended_before");
+            before.list(&all, |text, ended| text.object(|o| ended_before(o, ended)));
+        }
+    });
     Some(Raised {
         action,
-        media_time: Some(at),
+        media_time,
         count: 0,
-        line,
+        line: text.finish(),
     })
+}
+
+fn ended_before(members: &mut Members<'_>, ended: &Ended) {
+    if !ended.rule.is_empty() {
+        members.name("rule").string(&ended.rule);
+    }
+    was(members, ended);
 }
 
 fn was(members: &mut Members<'_>, ended: &Ended) {
     if let Some(label) = &ended.label {
-        members.string("label", label);
+        members.name("label").string(label);
     }
-    members.integer("since", ended.since);
-    members.integer("last_seen", ended.last_seen);
+    members.name("since").integer(ended.since);
+    members.name("last_seen").integer(ended.last_seen);
 }

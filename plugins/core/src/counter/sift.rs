@@ -23,6 +23,8 @@ pub(super) enum Fate {
 /// An object and what became of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sifted<'a> {
+    /// Its place among the objects of the observation, best first.
+    pub(super) place: usize,
     pub(super) detection: &'a Detection,
     pub(super) fate: Fate,
     /// The zones in which it lies, a bit each; only of objects that come so far.
@@ -46,10 +48,11 @@ impl Sifted<'_> {
 }
 
 /// Everything but dwell, which takes memory.
-pub(super) fn sift<'a>(rule: &Rule, detection: &'a Detection) -> Sifted<'a> {
+pub(super) fn sift<'a>(rule: &Rule, place: usize, detection: &'a Detection) -> Sifted<'a> {
     let mut zones = 0;
     let fate = fate(rule, detection, &mut zones);
     Sifted {
+        place,
         detection,
         fate,
         zones,

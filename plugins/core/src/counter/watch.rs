@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::crossing::{Crossing, Crossings};
 use super::rule::{Direction, Rule};
 use super::sift::{Fate, Sifted, sift};
-use crate::detection::{Detection, Observation};
+use crate::detection::Detection;
 use crate::time::Nanos;
 
 /// A presence: from when, until when, and whether somebody looked in vain since.
@@ -108,11 +108,11 @@ impl Watch {
         self.crossings.flush();
     }
 
-    pub(super) fn step<'a>(&mut self, now: Nanos, observation: &'a Observation) -> Step<'a> {
+    /// Takes the objects of an observation, best first.
+    pub(super) fn step<'a>(&mut self, now: Nanos, found: &[&'a Detection]) -> Step<'a> {
         let rule = &self.rule;
-        let found = observation.detections.iter();
-        let mut objects: Vec<_> = found.map(|detection| sift(rule, detection)).collect();
-        objects.sort_by(|a, b| best_first(a.detection, b.detection));
+        let found = found.iter().enumerate();
+        let mut objects: Vec<_> = found.map(|(n, object)| sift(rule, n, object)).collect();
         if rule.min_dwell > 0 {
             self.dwell(now, &mut objects);
         }
@@ -212,11 +212,18 @@ impl Watch {
 }
 
 /// A total order, so that the order in which a detector lists its finds changes no signal.
-fn best_first(a: &Detection, b: &Detection) -> Ordering {
+pub(super) fn best_first(a: &Detection, b: &Detection) -> Ordering {
+    match b.confidence.total_cmp(&a.confidence) {
+        Ordering::Equal => equally_sure(a, b),
+        order => order,
+    }
+}
+
+#[cold]
+fn equally_sure(a: &Detection, b: &Detection) -> Ordering {
     let corners = |d: &Detection| [d.bbox.l, d.bbox.t, d.bbox.w, d.bbox.h];
-    b.confidence
-        .total_cmp(&a.confidence)
-        .then_with(|| a.label.cmp(&b.label))
+    a.label
+        .cmp(&b.label)
         .then_with(|| {
             let pairs = corners(a).into_iter().zip(corners(b));
             pairs

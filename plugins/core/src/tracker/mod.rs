@@ -8,11 +8,12 @@
 
 mod assign;
 mod kalman;
+mod round;
 #[cfg(test)]
 mod tests;
 mod track;
 
-use self::assign::{Edge, assign};
+use self::round::Round;
 pub use self::track::Ended;
 use self::track::{Stage, Track};
 use crate::detection::{BoundingBox, Detection};
@@ -25,8 +26,6 @@ const USUAL: Nanos = SECOND / 30;
 const HIGH: f32 = 0.2;
 const LOW: f32 = 0.5;
 const NEW: f32 = 0.3;
-/// What the overlap of a track and a detection counts for that are called differently.
-const OTHER_LABEL: f32 = 0.5;
 
 /// How detections become tracks.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,26 +106,23 @@ impl Tracker {
     ) -> Outcome {
         self.aspect = if aspect > 0.0 { aspect } else { 1.0 };
         let now = self.advance(time);
-        let mut round = Round::new(detections, self.aspect);
+        let mut round = Round::new(&self.tracks, detections, self.aspect);
         let low = self.config.low_confidence;
         let high = self.config.high_confidence.max(low);
         let confidence = |n: &usize| detections[*n].confidence;
         let (first, second): (Vec<usize>, Vec<usize>) = (0..detections.len())
             .filter(|n| confidence(n) >= low)
             .partition(|n| confidence(n) >= high);
-        round.associate(&self.tracks, &first, HIGH, |track| {
-            track.stage != Stage::New
-        });
-        round.associate(&self.tracks, &second, LOW, |track| {
-            track.stage == Stage::Seen
-        });
-        round.associate(&self.tracks, &first, NEW, |track| track.stage == Stage::New);
+        round.associate(&first, HIGH, |track| track.stage != Stage::New);
+        round.associate(&second, LOW, |track| track.stage == Stage::Seen);
+        round.associate(&first, NEW, |track| track.stage == Stage::New);
+        let Round { found, taken, .. } = round;
 
         let mut outcome = Outcome {
             identities: vec![None; detections.len()],
             ended: Vec::new(),
         };
-        for (n, found) in std::mem::take(&mut round.found) {
+        for (n, found) in found {
             let detection = &detections[found];
             let track = &mut self.tracks[n];
             track.seen(now, detection, self.aspect);
@@ -139,7 +135,7 @@ impl Tracker {
                 outcome.identities[found] = Some(track.identity(detection));
             }
         }
-        for n in first.into_iter().filter(|n| !round.taken[*n]) {
+        for n in first.into_iter().filter(|n| !taken[*n]) {
             let mut track = Track::new(now, &detections[n], self.aspect);
             if self.config.min_hits <= 1 {
                 self.last_id += 1;
@@ -215,76 +211,4 @@ impl Tracker {
 
 fn units(time: Nanos) -> f64 {
     time as f64 / USUAL as f64
-}
-
-/// Who was found in one observation.
-struct Round<'a> {
-    detections: &'a [Detection],
-    /// Left, top, right and bottom in heights of the frame.
-    corners: Vec<[f32; 4]>,
-    taken: Vec<bool>,
-    /// Tracks and their detections.
-    found: Vec<(usize, usize)>,
-}
-
-impl<'a> Round<'a> {
-    fn new(detections: &'a [Detection], aspect: f64) -> Self {
-        let corners = detections.iter().map(|detection| {
-            let BoundingBox { l, t, w, h } = detection.bbox;
-            [l * aspect, t, (l + w) * aspect, t + h].map(|v| v as f32)
-        });
-        Self {
-            detections,
-            corners: corners.collect(),
-            taken: vec![false; detections.len()],
-            found: Vec::new(),
-        }
-    }
-
-    /// Gives the tracks of one kind that have none yet their detections out of `among`.
-    fn associate(
-        &mut self,
-        tracks: &[Track],
-        among: &[usize],
-        overlap: f32,
-        kind: impl Fn(&Track) -> bool,
-    ) {
-        let waits = |n: &usize| kind(&tracks[*n]) && self.found.iter().all(|found| found.0 != *n);
-        let rows: Vec<usize> = (0..tracks.len()).filter(waits).collect();
-        let cols: Vec<usize> = among.iter().copied().filter(|n| !self.taken[*n]).collect();
-        let mut edges = Vec::new();
-        for (row, n) in rows.iter().enumerate() {
-            let track = &tracks[*n];
-            let corners = track.filter.corners(0.0).map(|v| v as f32);
-            for (col, found) in cols.iter().enumerate() {
-                let mut iou = iou(&corners, &self.corners[*found]);
-                if iou > overlap && track.label() != self.detections[*found].label {
-                    iou *= OTHER_LABEL;
-                }
-                if iou > overlap {
-                    let cost = 1.0 - iou;
-                    edges.push(Edge { row, col, cost });
-                }
-            }
-        }
-        let limit = 1.0 - overlap;
-        let pairs = assign(rows.len(), cols.len(), &edges, limit);
-        for (row, col) in pairs.into_iter().enumerate() {
-            if let Some(col) = col {
-                self.taken[cols[col]] = true;
-                self.found.push((rows[row], cols[col]));
-            }
-        }
-    }
-}
-
-/// Intersection over union of two boxes, given by their corners.
-fn iou(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let w = a[2].min(b[2]) - a[0].max(b[0]);
-    let h = a[3].min(b[3]) - a[1].max(b[1]);
-    if w <= 0.0 || h <= 0.0 {
-        return 0.0;
-    }
-    let area = |c: &[f32; 4]| (c[2] - c[0]) * (c[3] - c[1]);
-    w * h / (area(a) + area(b) - w * h)
 }
