@@ -6,6 +6,8 @@ mod bridge;
 mod detectionoverlay;
 mod eventsink;
 mod motiondetect;
+mod mqtt;
+mod mqtteventsink;
 mod objectcounter;
 mod objecttracker;
 #[cfg(feature = "onnx")]
@@ -19,6 +21,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     onnxdetect::register(plugin)?;
     motiondetect::register(plugin)?;
     detectionoverlay::register(plugin)?;
+    mqtteventsink::register(plugin)?;
     objectcounter::register(plugin)?;
     objecttracker::register(plugin)?;
     signalgate::register(plugin)?;

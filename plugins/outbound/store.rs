@@ -31,6 +31,10 @@ pub(crate) enum StoreError {
          or set another"
     )]
     Unusable { path: PathBuf, err: io::Error },
+    #[error(
+        "the journal {path:?} cannot be followed ({err}): set journal to eventsink's events.jsonl"
+    )]
+    Journal { path: PathBuf, err: io::Error },
 }
 
 /// One record.

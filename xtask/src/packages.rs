@@ -52,8 +52,15 @@ pub(crate) const PLUGIN: &[Package] = &[
     package("gstreamer1.0-libav", Probe::Element("avdec_h264")),
 ];
 
-/// What the tests take besides: ffprobe, the second opinion on what was recorded.
-pub(crate) const CHECKS: &[Package] = &[package("ffmpeg", Probe::Program("ffprobe"))];
+/// What the tests take besides: ffprobe, the second opinion on what was recorded, and a broker with
+/// an observer of it and certificates for it.
+pub(crate) const CHECKS: &[Package] = &[
+    package("ffmpeg", Probe::Program("ffprobe")),
+    // Not in everybody's PATH.
+    package("mosquitto", Probe::Program("/usr/sbin/mosquitto")),
+    package("mosquitto-clients", Probe::Program("mosquitto_sub")),
+    package("openssl", Probe::Program("openssl")),
+];
 
 /// What the benchmarks compare with.
 pub(crate) const BENCHES: &[Package] = &[package(

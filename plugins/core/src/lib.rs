@@ -8,6 +8,7 @@
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod backoff;
+pub mod broker;
 pub mod counter;
 pub mod detection;
 pub mod detector;

@@ -1,0 +1,236 @@
+//! The pads of an element that tells others what it hears: lines of JSON come in, facts go to the
+//! intake. No pad waits for anybody outside the process.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use evr_core::{
+    message::Fact,
+    signal::{Lines, SignalError},
+    time::Nanos,
+};
+use gst::{prelude::*, subclass::prelude::*};
+
+use super::intake::Intake;
+use crate::bridge::{signal::any_caps, time::running_time};
+
+const NAME: &str = "sink_%u";
+
+/// What is known of the pads. Part of the element's state, so under its lock.
+#[derive(Default)]
+pub(crate) struct Lanes {
+    lanes: Vec<Lane>,
+    /// UTC of running time 0, once it was looked at.
+    epoch: Option<Nanos>,
+    counted: u32,
+}
+
+struct Lane {
+    pad: gst::Pad,
+    lines: Lines,
+    segment: gst::Segment,
+    eos: bool,
+}
+
+impl Lanes {
+    /// The streams have ended: what comes now belongs to others.
+    pub(crate) fn reset(&mut self) {
+        self.epoch = None;
+        for lane in &mut self.lanes {
+            lane.lines = Lines::default();
+            lane.segment = gst::Segment::new();
+            lane.eos = false;
+        }
+    }
+
+    /// Whether nothing comes any more.
+    pub(crate) fn all_eos(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.eos)
+    }
+
+    fn of(&mut self, pad: &gst::Pad) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|lane| lane.pad == *pad)
+    }
+}
+
+/// An element with such pads.
+pub(crate) trait Teller: ElementImpl {
+    /// Runs `act` on what is known of the pads, under the lock that it lies under.
+    fn lanes<R>(&self, act: impl FnOnce(&mut Lanes) -> R) -> R;
+    fn intake(&self) -> Arc<Intake>;
+    /// Name of the camera that the lines are about.
+    fn source(&self) -> String;
+    /// UTC of running time 0 where the user has said it.
+    fn epoch(&self) -> Option<Nanos>;
+    /// A line was wrong.
+    fn refuse(&self, why: &str);
+    /// A pad has ended, perhaps the last.
+    fn ended(&self, seqnum: gst::Seqnum);
+}
+
+pub(crate) fn template() -> gst::PadTemplate {
+    let (sink, request) = (gst::PadDirection::Sink, gst::PadPresence::Request);
+    gst::PadTemplate::new(NAME, sink, request, &any_caps())
+        .expect("a template whose name suits its presence")
+}
+
+pub(crate) fn add<T: Teller>(
+    this: &T,
+    template: &gst::PadTemplate,
+    name: Option<&str>,
+) -> Option<gst::Pad> {
+    let name = match name.filter(|name| !name.contains('%')) {
+        Some(name) => name.to_owned(),
+        None => this.lanes(|lanes| {
+            lanes.counted += 1;
+            format!("sink_{}", lanes.counted - 1)
+        }),
+    };
+    let pad = gst::Pad::builder_from_template(template)
+        .name(name)
+        .chain_function(|pad, parent, buffer| {
+            T::catch_panic_pad_function(
+                parent,
+                || Err(gst::FlowError::Error),
+                |this| chain(this, pad, &buffer),
+            )
+        })
+        .event_function(|pad, parent, event| {
+            T::catch_panic_pad_function(parent, || false, |this| on_event(this, pad, &event))
+        })
+        .build();
+    this.lanes(|lanes| {
+        lanes.lanes.push(Lane {
+            pad: pad.clone(),
+            lines: Lines::default(),
+            segment: gst::Segment::new(),
+            eos: false,
+        });
+    });
+    pad.set_active(true).ok()?;
+    if this.obj().add_pad(&pad).is_err() {
+        this.lanes(|lanes| lanes.lanes.retain(|lane| lane.pad != pad));
+        return None;
+    }
+    Some(pad)
+}
+
+pub(crate) fn remove<T: Teller>(this: &T, pad: &gst::Pad) {
+    // A pad that cannot be shut or removed is gone already.
+    let _ = pad.set_active(false);
+    let _ = this.obj().remove_pad(pad);
+    this.lanes(|lanes| lanes.lanes.retain(|lane| lane.pad != *pad));
+    this.ended(gst::Seqnum::next());
+}
+
+fn chain<T: Teller>(
+    this: &T,
+    pad: &gst::Pad,
+    buffer: &gst::BufferRef,
+) -> Result<gst::FlowSuccess, gst::FlowError> {
+    let Ok(map) = buffer.map_readable() else {
+        this.refuse("a buffer cannot be read: send ordinary memory");
+        return Ok(gst::FlowSuccess::Ok);
+    };
+    let mut found = Vec::new();
+    let arrived = this.lanes(|lanes| {
+        let lane = lanes.of(pad).ok_or(gst::FlowError::Flushing)?;
+        lane.lines
+            .push(&map, |line| found.push(line.map(<[u8]>::to_vec)));
+        Ok(running_time(&lane.segment, buffer.pts()))
+    })?;
+    tell(this, pad, &found, arrived);
+    Ok(gst::FlowSuccess::Ok)
+}
+
+/// An event has come; none goes further.
+fn on_event<T: Teller>(this: &T, pad: &gst::Pad, event: &gst::EventRef) -> bool {
+    match event.view() {
+        gst::EventView::Segment(segment) => this.lanes(|lanes| {
+            if let Some(lane) = lanes.of(pad) {
+                lane.segment = segment.segment().clone();
+                lane.eos = false;
+            }
+        }),
+        gst::EventView::FlushStop(_) => this.lanes(|lanes| {
+            lanes.epoch = None;
+            if let Some(lane) = lanes.of(pad) {
+                lane.lines = Lines::default();
+                lane.segment = gst::Segment::new();
+                lane.eos = false;
+            }
+        }),
+        gst::EventView::Eos(_) => {
+            let mut found = Vec::new();
+            this.lanes(|lanes| {
+                if let Some(lane) = lanes.of(pad) {
+                    lane.eos = true;
+                    lane.lines
+                        .finish(|line| found.push(line.map(<[u8]>::to_vec)));
+                }
+            });
+            tell(this, pad, &found, None);
+            this.ended(event.seqnum());
+        }
+        _ => {}
+    }
+    true
+}
+
+fn tell<T: Teller>(
+    this: &T,
+    pad: &gst::Pad,
+    lines: &[Result<Vec<u8>, SignalError>],
+    arrived: Option<Nanos>,
+) {
+    if lines.is_empty() {
+        return;
+    }
+    let (source, epoch, intake) = (this.source(), epoch(this, pad), this.intake());
+    let now = now();
+    for line in lines {
+        let fact = line
+            .as_deref()
+            .map_err(|err| err.to_string())
+            .and_then(|line| {
+                let utc = |running: Option<Nanos>| {
+                    running.map_or(now, |running| epoch.saturating_add(running))
+                };
+                Fact::from_line(&source, line, arrived, utc).map_err(|err| err.to_string())
+            });
+        match fact {
+            Ok(fact) => drop(intake.push(fact)),
+            Err(why) => this.refuse(&why),
+        }
+    }
+}
+
+/// UTC of running time 0: the user's word, else by our clock where the media is live, else 1970,
+/// as eventsink has it.
+fn epoch<T: Teller>(this: &T, pad: &gst::Pad) -> Nanos {
+    if let Some(epoch) = this.epoch().or_else(|| this.lanes(|lanes| lanes.epoch)) {
+        return epoch;
+    }
+    let mut latency = gst::query::Latency::new();
+    let live = pad.peer_query(&mut latency) && latency.result().0;
+    let running = this.obj().current_running_time();
+    let epoch = match running.filter(|_| live) {
+        Some(running) => now() - Nanos::try_from(running.nseconds()).unwrap_or(0),
+        None => 0,
+    };
+    // A live pipeline that does not run yet will tell later.
+    if !live || running.is_some() {
+        this.lanes(|lanes| lanes.epoch = Some(epoch));
+    }
+    epoch
+}
+
+/// Nanoseconds since 1970 by this machine's clock; 0 for anything before.
+pub(crate) fn now() -> Nanos {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.ok()
+        .and_then(|now| Nanos::try_from(now.as_nanos()).ok())
+        .unwrap_or(0)
+}
