@@ -1,0 +1,2 @@
+//! ZED stereo cameras.
+pub mod sdk;
