@@ -1,6 +1,10 @@
 //! The sessions of this process. Elements that run one model with the same options share its
 //! sessions, since a session runs one inference at a time and most elements wait for frames most
 //! of the time; no more are made than can run at once.
+//!
+//! Each session has its weights to itself: the runtime shares prepacked ones only where the
+//! application itself hands them over, and a container for them saved nothing (118 MB for two
+//! sessions of SSDLite with and without).
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
@@ -8,7 +12,7 @@ use std::time::SystemTime;
 
 use ort::environment::Environment;
 use ort::session::Session;
-use ort::session::builder::{GraphOptimizationLevel, PrepackedWeights, SessionBuilder};
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::provider::{Provider, ProviderError};
 
@@ -48,7 +52,6 @@ pub(super) struct Seat {
 struct Pool {
     key: Key,
     environment: Environment,
-    weights: PrepackedWeights,
     /// Held while a session is made, so that who comes meanwhile knows whether it was.
     making: Mutex<()>,
     sessions: Mutex<Sessions>,
@@ -168,7 +171,6 @@ impl Pool {
         let pool = Arc::new(Self {
             key,
             environment: environment.clone(),
-            weights: PrepackedWeights::new(),
             making: Mutex::default(),
             sessions: Mutex::default(),
             freed: Condvar::new(),
@@ -207,7 +209,6 @@ impl Pool {
     fn builder(&self, threads: u32) -> Result<SessionBuilder, ort::Error> {
         Ok(Session::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
-            .with_prepacked_weights(&self.weights)?
             .with_intra_threads(threads as usize)?
             // A thread that spins for work takes the core that the decoder needs.
             .with_intra_op_spinning(false)?)
