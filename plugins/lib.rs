@@ -13,6 +13,7 @@ mod objecttracker;
 #[cfg(feature = "onnx")]
 mod onnxdetect;
 mod outbound;
+mod rtspcamera;
 mod signalgate;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
@@ -24,6 +25,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     mqtteventsink::register(plugin)?;
     objectcounter::register(plugin)?;
     objecttracker::register(plugin)?;
+    rtspcamera::register(plugin)?;
     signalgate::register(plugin)?;
     eventsink::register(plugin)
 }

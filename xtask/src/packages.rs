@@ -52,14 +52,18 @@ pub(crate) const PLUGIN: &[Package] = &[
     package("gstreamer1.0-libav", Probe::Element("avdec_h264")),
 ];
 
-/// What the tests take besides: ffprobe, the second opinion on what was recorded, and a broker with
-/// an observer of it and certificates for it.
+/// What the tests take besides: ffprobe, the second opinion on what was recorded, a broker with an
+/// observer of it and certificates for it, and a camera's RTSP server.
 pub(crate) const CHECKS: &[Package] = &[
     package("ffmpeg", Probe::Program("ffprobe")),
     // Not in everybody's PATH.
     package("mosquitto", Probe::Program("/usr/sbin/mosquitto")),
     package("mosquitto-clients", Probe::Program("mosquitto_sub")),
     package("openssl", Probe::Program("openssl")),
+    package(
+        "libgstrtspserver-1.0-dev",
+        Probe::Library("gstreamer-rtsp-server-1.0", "1.22"),
+    ),
 ];
 
 /// What the benchmarks compare with.

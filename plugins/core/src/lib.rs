@@ -9,6 +9,7 @@
 
 pub mod backoff;
 pub mod broker;
+pub mod camera;
 pub mod counter;
 pub mod detection;
 pub mod detector;
