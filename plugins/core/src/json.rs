@@ -124,13 +124,14 @@ impl Text {
         }
         let mut digits = [b'0'; 20];
         let mut from = digits.len();
-        loop {
+        while value >= 10 {
+            from -= 2;
+            digits[from..from + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
+            value /= 100;
+        }
+        if value > 0 {
             from -= 1;
-            digits[from] += (value % 10) as u8;
-            value /= 10;
-            if value == 0 {
-                break;
-            }
+            digits[from] += value as u8;
         }
         self.0.extend_from_slice(&digits[from..]);
     }

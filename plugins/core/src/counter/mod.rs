@@ -133,11 +133,12 @@ impl Counter {
         self.now = media_time.unwrap_or(self.now);
         self.decisions.clear();
         let mut objects: Vec<_> = observation.detections.iter().collect();
-        objects.sort_by(|a, b| best_first(a, b));
+        objects.sort_unstable_by(|a, b| best_first(a, b));
+        let mut sifted = Vec::with_capacity(objects.len());
         self.words.begin(objects.len());
         let (mut signals, mut goes_on) = (Vec::new(), false);
         for watch in &mut self.watches {
-            let step = watch.step(self.now, &objects);
+            let step = watch.step(self.now, &objects, &mut sifted);
             if let Some(span) = step.ended {
                 self.ended.extend(ended(&watch.rule, span, "absent"));
             }

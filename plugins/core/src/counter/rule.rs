@@ -92,11 +92,15 @@ impl Reference {
         Point::new(bbox.l + bbox.w / 2.0, y)
     }
 
-    pub(super) fn lies_in(self, zone: &Polygon, bbox: &BoundingBox) -> bool {
-        match self {
-            Self::Overlap(share) => zone.share(bbox) >= share,
-            _ => zone.contains(self.point(bbox)),
-        }
+    /// In which of the zones a box lies, a bit each.
+    pub(super) fn zones(self, zones: &[Zone], bbox: &BoundingBox) -> u64 {
+        let point = self.point(bbox);
+        let within = |zone: &Zone| match self {
+            Self::Overlap(share) => zone.polygon.share(bbox) >= share,
+            Self::BottomCenter | Self::Center => zone.polygon.contains(point),
+        };
+        let bits = zones.iter().enumerate();
+        bits.fold(0, |bits, (n, zone)| bits | u64::from(within(zone)) << n)
     }
 }
 

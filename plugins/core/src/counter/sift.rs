@@ -78,11 +78,11 @@ fn fate(rule: &Rule, detection: &Detection, zones: &mut u64) -> Fate {
     if !(rule.min_area..=rule.max_area).contains(&area) {
         return Fate::Area;
     }
-    for (n, zone) in rule.zones.iter().enumerate() {
-        let within = rule.reference.lies_in(&zone.polygon, &detection.bbox);
-        *zones |= u64::from(within) << n;
+    if rule.zones.is_empty() {
+        return Fate::Counted;
     }
-    if rule.zones.is_empty() || (*zones != 0) != rule.outside {
+    *zones = rule.reference.zones(&rule.zones, &detection.bbox);
+    if (*zones != 0) != rule.outside {
         Fate::Counted
     } else {
         Fate::Zone

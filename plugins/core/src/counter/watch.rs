@@ -55,7 +55,7 @@ pub enum Verdict {
 /// What an observation did to a rule.
 pub(super) struct Step<'a> {
     /// All objects, best first.
-    pub(super) objects: Vec<Sifted<'a>>,
+    pub(super) objects: &'a [Sifted<'a>],
     pub(super) verdict: Verdict,
     /// Each with the index of its object.
     pub(super) crossings: Vec<(usize, Crossing)>,
@@ -108,16 +108,22 @@ impl Watch {
         self.crossings.flush();
     }
 
-    /// Takes the objects of an observation, best first.
-    pub(super) fn step<'a>(&mut self, now: Nanos, found: &[&'a Detection]) -> Step<'a> {
+    /// Takes the objects of an observation, best first; sifts them into `sifted`.
+    pub(super) fn step<'s, 'a: 's>(
+        &mut self,
+        now: Nanos,
+        found: &[&'a Detection],
+        sifted: &'s mut Vec<Sifted<'a>>,
+    ) -> Step<'s> {
         let rule = &self.rule;
         let found = found.iter().enumerate();
-        let mut objects: Vec<_> = found.map(|(n, object)| sift(rule, n, object)).collect();
+        sifted.clear();
+        sifted.extend(found.map(|(n, object)| sift(rule, n, object)));
         if rule.min_dwell > 0 {
-            self.dwell(now, &mut objects);
+            self.dwell(now, sifted);
         }
         let mut step = Step {
-            objects,
+            objects: sifted,
             verdict: Verdict::TooFew,
             crossings: Vec::new(),
             ended: None,

@@ -1,9 +1,9 @@
 //! Where an object is going: a Kalman filter of constant velocity over the box's centre and size,
 //! with the noise of ByteTrack (Zhang et al., 2022; from DeepSORT), in proportion to the box.
 //!
-//! Its matrices couple no coordinate with another, so it is four filters of two states each.
-//! Lengths are in heights of the frame, times in units of a thirtieth of a second, for which that
-//! noise was chosen.
+//! Its matrices couple no coordinate with another and are alike for all four, so it is four filters
+//! of two states each that share one covariance. Lengths are in heights of the frame, times in units
+//! of a thirtieth of a second, for which that noise was chosen.
 
 use crate::detection::BoundingBox;
 
@@ -11,20 +11,33 @@ use crate::detection::BoundingBox;
 const POSITION: f64 = 1.0 / 20.0;
 const VELOCITY: f64 = 1.0 / 160.0;
 
-/// Value, its velocity, and the covariance of both.
+/// A coordinate and how it changes in a unit of time.
 #[derive(Debug, Clone, Copy)]
 struct Axis {
     value: f64,
     velocity: f64,
-    /// Of the value, of both, of the velocity.
+}
+
+/// A box that moves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Filter {
+    /// Centre x, centre y, width, height.
+    axes: [Axis; 4],
+    /// Of each axis: of its value, of both, of its velocity.
     covariance: (f64, f64, f64),
 }
 
-impl Axis {
-    fn new(value: f64, size: f64) -> Self {
-        Self {
+impl Filter {
+    /// Starts at a box, at rest, in a frame that is `aspect` times as wide as high.
+    pub(super) fn new(bbox: &BoundingBox, aspect: f64) -> Self {
+        let values = measured(bbox, aspect);
+        let size = size(values[2], values[3]);
+        let at_rest = |value| Axis {
             value,
             velocity: 0.0,
+        };
+        Self {
+            axes: values.map(at_rest),
             covariance: (
                 (2.0 * POSITION * size).powi(2),
                 0.0,
@@ -33,9 +46,12 @@ impl Axis {
         }
     }
 
-    fn predict(&mut self, time: f64, size: f64) {
+    pub(super) fn predict(&mut self, time: f64) {
+        let size = self.size();
+        for axis in &mut self.axes {
+            axis.value += axis.velocity * time;
+        }
         let (value, both, velocity) = self.covariance;
-        self.value += self.velocity * time;
         self.covariance = (
             value + time * (2.0 * both + time * velocity) + time * (POSITION * size).powi(2),
             both + time * velocity,
@@ -43,50 +59,21 @@ impl Axis {
         );
     }
 
-    fn update(&mut self, measured: f64, size: f64) {
+    pub(super) fn update(&mut self, bbox: &BoundingBox, aspect: f64) {
+        let size = self.size();
         let (value, both, velocity) = self.covariance;
         let total = value + (POSITION * size).powi(2);
         let (gain, drive) = (value / total, both / total);
-        let surprise = measured - self.value;
-        self.value += gain * surprise;
-        self.velocity += drive * surprise;
+        for (axis, measured) in self.axes.iter_mut().zip(measured(bbox, aspect)) {
+            let surprise = measured - axis.value;
+            axis.value += gain * surprise;
+            axis.velocity += drive * surprise;
+        }
         self.covariance = (
             (1.0 - gain) * value,
             (1.0 - gain) * both,
             velocity - drive * both,
         );
-    }
-}
-
-/// A box that moves.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Filter {
-    /// Centre x, centre y, width, height.
-    axes: [Axis; 4],
-}
-
-impl Filter {
-    /// Starts at a box, at rest, in a frame that is `aspect` times as wide as high.
-    pub(super) fn new(bbox: &BoundingBox, aspect: f64) -> Self {
-        let values = measured(bbox, aspect);
-        let size = size(values[2], values[3]);
-        Self {
-            axes: values.map(|value| Axis::new(value, size)),
-        }
-    }
-
-    pub(super) fn predict(&mut self, time: f64) {
-        let size = self.size();
-        for axis in &mut self.axes {
-            axis.predict(time, size);
-        }
-    }
-
-    pub(super) fn update(&mut self, bbox: &BoundingBox, aspect: f64) {
-        let size = self.size();
-        for (axis, value) in self.axes.iter_mut().zip(measured(bbox, aspect)) {
-            axis.update(value, size);
-        }
     }
 
     /// Nobody sees it: what grew while it came nearer does not grow for ever.
@@ -144,7 +131,7 @@ mod tests {
     fn uncertainty_grows_with_time_and_shrinks_with_sight() {
         let bbox = BoundingBox::from_corners(0.1, 0.1, 0.2, 0.4);
         let mut filter = Filter::new(&bbox, 1.0);
-        let spread = |filter: &Filter| filter.axes[0].covariance.0;
+        let spread = |filter: &Filter| filter.covariance.0;
         let first = spread(&filter);
         filter.predict(5.0);
         let later = spread(&filter);

@@ -56,6 +56,9 @@ impl<'a> Round<'a> {
         overlap: f32,
         kind: impl Fn(&Track) -> bool,
     ) {
+        if among.is_empty() || self.tracks.is_empty() {
+            return;
+        }
         let mut offered = vec![false; self.detections.len()];
         for &n in among {
             offered[n] = !self.taken[n];
@@ -65,6 +68,9 @@ impl<'a> Round<'a> {
             if !self.matched[row] && kind(track) {
                 self.overlaps(row, track, overlap, &offered, &mut edges);
             }
+        }
+        if edges.is_empty() {
+            return;
         }
         let (rows, cols) = (self.tracks.len(), self.detections.len());
         let pairs = assign(rows, cols, &edges, 1.0 - overlap);
