@@ -10,6 +10,9 @@ use super::pads::Kind;
 /// Ticks a second of a track whose caps tell no frame rate; mp4mux would take 10000, which
 /// rounds 1/30 s.
 const TIMESCALE: u32 = 90_000;
+/// How far media may go ahead into a muxer that has a thread of its own. The two threads would
+/// otherwise wait for each other at every buffer, which costs more than the muxing.
+const AHEAD: gst::ClockTime = gst::ClockTime::SECOND;
 /// The first PID of a transport stream's tracks: what mpegtsmux gives the first of its own accord.
 const PID: usize = 0x41;
 
@@ -48,6 +51,7 @@ pub(super) fn make(
             let milliseconds = u32::try_from(fragment.mseconds()).unwrap_or(u32::MAX);
             muxer.set_property("fragment-duration", milliseconds);
             muxer.set_property_from_str("fragment-mode", "first-moov-then-finalise");
+            muxer.set_property("latency", AHEAD);
         }
         Container::Matroska => {
             let longest = i64::try_from(fragment.nseconds()).unwrap_or(i64::MAX);
@@ -55,8 +59,11 @@ pub(super) fn make(
             muxer.set_property("min-cluster-duration", longest / 2);
             muxer.set_property("offset-to-zero", true);
         }
-        // Seven packets, which fill a datagram, a buffer.
-        Container::MpegTs => muxer.set_property("alignment", 7),
+        Container::MpegTs => {
+            // Seven packets, which fill a datagram, a buffer.
+            muxer.set_property("alignment", 7);
+            muxer.set_property("latency", AHEAD);
+        }
     }
     Ok(muxer)
 }
