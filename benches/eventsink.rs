@@ -2,9 +2,19 @@
 //! into `mp4mux ! filesink` and into `eventsink`, in turn, and the CPU time of the whole process is
 //! told a second of stream. The disk is whatever holds the temporary directory.
 //!
+//! The first rival writes a file that a crash makes worthless; the second writes the fragments that
+//! eventsink writes too, so is like for like. Neither syncs, writes a sidecar or keeps a journal;
+//! eventsink does, and starts and stops with each recording. Its thumbnail is told on its own.
+//! Last comes how often its threads wake while the gate before it is shut.
+//!
 //! `cargo xtask bench` keeps the lines that begin with `measured:` in docs/measured.md.
 
-use std::{path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use gst::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
@@ -20,6 +30,10 @@ fn main() {
     for megabits in [1, 4, 16] {
         measure(megabits);
     }
+    for (width, height) in [(1280, 720), (1920, 1080)] {
+        thumbnail(width, height);
+    }
+    idle();
 }
 
 /// One way of writing a file.
@@ -49,12 +63,18 @@ const WAYS: [Way; 3] = [
     },
 ];
 
+const PICTURED: Way = Way {
+    name: "eventsink with a thumbnail",
+    elements: "eventsink name=in",
+    pad: "video",
+};
+
 fn measure(megabits: u64) {
     let frames = frames(megabits * 1_000_000 / 8 / RATE);
     let mut taken = vec![Vec::new(); WAYS.len()];
     for _ in 0..ROUNDS {
         for (way, taken) in WAYS.iter().zip(&mut taken) {
-            let cpu = cpu_of(|| run(way, &frames));
+            let cpu = cpu_of(|| run(way, &caps(), &frames));
             taken.push(cpu.as_nanos() as f64 / 1000.0 / SECONDS as f64);
         }
     }
@@ -93,7 +113,104 @@ fn frames(bytes: u64) -> Vec<gst::Buffer> {
     (0..SECONDS * RATE).map(frame).collect()
 }
 
-fn run(way: &Way, frames: &[gst::Buffer]) {
+/// What a recording of one group of pictures costs more with a thumbnail than without.
+fn thumbnail(width: u32, height: u32) {
+    let (caps, frames) = encoded(width, height);
+    let cpu = |way: &Way| cpu_of(|| run(way, &caps, &frames)).as_nanos() as f64 / 1e6;
+    let more = |_| cpu(&PICTURED) - cpu(&WAYS[2]);
+    let mut more: Vec<_> = (0..21).map(more).collect();
+    println!(
+        "measured: ms of CPU a recording of {width}x{height}, for the thumbnail: {:.1}",
+        median(&mut more)
+    );
+}
+
+/// One group of pictures of a moving pattern.
+fn encoded(width: u32, height: u32) -> (gst::Caps, Vec<gst::Buffer>) {
+    let pipeline = gst::parse::launch(&format!(
+        "videotestsrc num-buffers={RATE} pattern=ball ! \
+         video/x-raw,width={width},height={height},framerate={RATE}/1 ! \
+         x264enc speed-preset=ultrafast bframes=0 ! h264parse ! \
+         video/x-h264,stream-format=avc,alignment=au ! appsink name=out sync=false"
+    ));
+    let pipeline = pipeline.expect("the elements exist");
+    let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a pipeline");
+    let out = pipeline.by_name("out").expect("it is named so");
+    let out = out.downcast::<gst_app::AppSink>().expect("an appsink");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let samples: Vec<_> = std::iter::from_fn(|| out.pull_sample().ok()).collect();
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    let caps = samples[0].caps_owned().expect("caps");
+    let zero = samples[0].buffer().and_then(gst::BufferRef::pts);
+    let frame = |sample: &gst::Sample| {
+        let mut buffer = sample.buffer_owned().expect("a buffer");
+        let fields = buffer.make_mut();
+        let pts = fields.pts().zip(zero).map(|(pts, zero)| pts - zero);
+        fields.set_pts(pts);
+        fields.set_dts(pts);
+        buffer
+    };
+    (caps, samples.iter().map(frame).collect())
+}
+
+/// How often threads wake, beside the one that feeds, while frames come as from a camera and the
+/// gate stays shut.
+fn idle() {
+    let frames = frames(20_000);
+    let directory = tempfile::tempdir().expect("a directory");
+    let elements = gst::parse::launch("signalgate name=gate ! eventsink name=sink");
+    let pipeline = elements.expect("both exist").downcast::<gst::Pipeline>();
+    let pipeline = pipeline.expect("a pipeline");
+    let sink = pipeline.by_name("sink").expect("named in the line");
+    sink.set_property("location", directory.path().join("1.mp4").to_str());
+    let gate = pipeline.by_name("gate").expect("named in the line");
+    let pad = gate.static_pad("sink").expect("it is always there");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    announce(&pad, &caps());
+    let begin = Instant::now();
+    let mut before = BTreeMap::new();
+    for (n, frame) in (0..).zip(&frames) {
+        let due = begin + Duration::from_millis(1000 / RATE) * n;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        pad.chain(frame.clone()).expect("it is taken");
+        // What starts has started by then.
+        if n == RATE as u32 {
+            before = wakeups();
+        }
+    }
+    let after = wakeups();
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    let own = |name: &str| name.starts_with("evr-");
+    let woken = |wanted: &dyn Fn(&str) -> bool| -> u64 {
+        let threads = after.iter().filter(|((_, name), _)| wanted(name));
+        let woken = threads.map(|(thread, n)| n - before.get(thread).copied().unwrap_or(0));
+        woken.sum()
+    };
+    println!(
+        "measured: wakeups in {} s of a live stream of {RATE} frames/s before a shut gate, of \
+         eventsink's threads and of the gate's task: {} and {}",
+        SECONDS - 1,
+        woken(&own),
+        woken(&|name| name.starts_with("gate"))
+    );
+}
+
+/// How often each thread, by number and name, has waited for something.
+fn wakeups() -> BTreeMap<(String, String), u64> {
+    let threads = fs::read_dir("/proc/self/task").expect("Linux tells");
+    let wakeups = threads.filter_map(|thread| {
+        let status = fs::read_to_string(thread.ok()?.path().join("status")).ok()?;
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name))?;
+            Some(line[name.len()..].trim().to_owned())
+        };
+        let thread = (field("Pid:")?, field("Name:")?);
+        Some((thread, field("voluntary_ctxt_switches:")?.parse().ok()?))
+    });
+    wakeups.collect()
+}
+
+fn run(way: &Way, caps: &gst::Caps, frames: &[gst::Buffer]) {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("1.mp4");
     let pipeline = pipeline(way, &file);
@@ -102,10 +219,7 @@ fn run(way: &Way, frames: &[gst::Buffer]) {
     pipeline
         .set_state(gst::State::Playing)
         .expect("nothing is wrong");
-    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-    pad.send_event(gst::event::StreamStart::new("bench"));
-    pad.send_event(gst::event::Caps::new(&caps()));
-    pad.send_event(gst::event::Segment::new(&segment));
+    announce(&pad, caps);
     pad.send_event(boundary("open"));
     for frame in frames {
         pad.chain(frame.clone()).expect("it is taken");
@@ -123,6 +237,13 @@ fn run(way: &Way, frames: &[gst::Buffer]) {
     let bytes: usize = frames.iter().map(|frame| frame.size()).sum();
     let written = std::fs::metadata(&file).expect("the clip").len();
     assert!(written > bytes as u64, "{} wrote {written} bytes", way.name);
+}
+
+fn announce(pad: &gst::Pad, caps: &gst::Caps) {
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    pad.send_event(gst::event::StreamStart::new("bench"));
+    pad.send_event(gst::event::Caps::new(caps));
+    pad.send_event(gst::event::Segment::new(&segment));
 }
 
 fn pipeline(way: &Way, file: &Path) -> gst::Pipeline {
