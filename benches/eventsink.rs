@@ -129,7 +129,7 @@ fn thumbnail(width: u32, height: u32) {
 fn encoded(width: u32, height: u32) -> (gst::Caps, Vec<gst::Buffer>) {
     let pipeline = gst::parse::launch(&format!(
         "videotestsrc num-buffers={RATE} pattern=ball ! \
-         video/x-raw,width={width},height={height},framerate={RATE}/1 ! \
+         video/x-raw,format=I420,width={width},height={height},framerate={RATE}/1 ! \
          x264enc speed-preset=ultrafast bframes=0 ! h264parse ! \
          video/x-h264,stream-format=avc,alignment=au ! appsink name=out sync=false"
     ));

@@ -60,6 +60,15 @@ fn frame(
         .and_then(|()| source.link(&decoder))
         .and_then(|()| convert.link(&sink))
         .map_err(|err| err.to_string())?;
+    if let Some(decoder) = decoder.downcast_ref::<gst::Bin>() {
+        decoder.connect_deep_element_added(|_, _, element| {
+            // Each further thread of libav decodes a frame ahead that nobody looks at.
+            let count = element.find_property("max-threads");
+            if count.is_some_and(|count| count.value_type() == i32::static_type()) {
+                element.set_property("max-threads", 1);
+            }
+        });
+    }
     decoder.connect_pad_added(move |_, pad| {
         if let Some(target) = convert.static_pad("sink") {
             // Streams that are no video do not link, which is right.
