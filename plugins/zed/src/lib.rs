@@ -1,2 +1,8 @@
-//! ZED stereo cameras.
+//! ZED stereo cameras and their files, without GStreamer.
+//!
+//! Everything that reads a format of Stereolabs' or speaks to their hardware belongs here; what a
+//! pipeline sees of it (pads, caps, clocks, waiting) belongs to the element `zedsrc`.
+
+pub mod control;
 pub mod sdk;
+pub mod uvc;

@@ -8,9 +8,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evr_zed::control::{Control, Setting, Side};
 use evr_zed::sdk::{
-    Abi, BodyTracking, Control, DepthMode, Detection, Event, Frame, Input, Options, Sdk, SdkError,
-    Session, Wanted,
+    Abi, BodyTracking, DepthMode, Detection, Event, Frame, Input, Options, Sdk, SdkError, Session,
+    Wanted,
 };
 use tempfile::TempDir;
 
@@ -430,6 +431,7 @@ fn a_camera_that_was_unplugged_comes_back_with_its_modules() {
         let mut options = live();
         options.detection = Some(Detection::default());
         let session = stub.session(options);
+        session.set(Control::Value(Setting::Gain, 30));
         let mut lost = 0;
         loop {
             match next(&session) {
@@ -449,6 +451,7 @@ fn a_camera_that_was_unplugged_comes_back_with_its_modules() {
         assert!(grab(&frame) > 3);
         assert!(frame.detected);
         assert_eq!(stub.calls().matches("detection instance").count(), 2);
+        assert_eq!(stub.calls().matches("set 6 30").count(), 2);
     }
 }
 
@@ -501,14 +504,14 @@ fn another_failure_of_a_grab_ends_the_stream_with_its_words() {
 fn settings_reach_the_camera_and_a_refusal_is_told() {
     let stub = Stub::build(52, &[]);
     let session = stub.session(file());
-    session.set(Control::Value(7, 80));
+    session.set(Control::Value(Setting::Exposure, 80));
     session.set(Control::ExposureRange(28, 1000));
-    session.set(Control::ExposureRegion(2, Some([1, 2, 30, 40])));
-    session.set(Control::ExposureRegion(0, None));
-    session.set(Control::Value(12, 1));
+    session.set(Control::ExposureRegion(Side::Both, Some([1, 2, 30, 40])));
+    session.set(Control::ExposureRegion(Side::Left, None));
+    session.set(Control::Value(Setting::Led, 1));
     loop {
         if let Event::Warning(text) = next(&session) {
-            assert!(text.contains("refused Value(12, 1)"), "{text}");
+            assert!(text.contains("refused Value(Led, 1)"), "{text}");
             break;
         }
     }

@@ -16,6 +16,7 @@ use super::guard::Guarded;
 use super::library::Sdk;
 use super::matrix::Mat;
 use super::options::{Input, Options, text};
+use crate::control::Control;
 
 /// Cameras that one process can have open at once; the library numbers them.
 const SLOTS: usize = 20;
@@ -75,17 +76,6 @@ pub struct Info {
     pub fps: f32,
     /// Release of the SDK.
     pub sdk: String,
-}
-
-/// A setting of a camera that may change while it runs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Control {
-    /// A number of `SL_VIDEO_SETTINGS` and its value.
-    Value(i32, i32),
-    /// Bounds of the automatic exposure in microseconds.
-    ExposureRange(i32, i32),
-    /// Side (0 left, 1 right, 2 both) and the rectangle that exposure looks at; none is all of it.
-    ExposureRegion(i32, Option<[i32; 4]>),
 }
 
 pub(super) struct Camera {
@@ -298,18 +288,21 @@ impl Camera {
     pub fn set(&self, control: Control) -> Code {
         let (sdk, id) = (self.sdk(), self.slot.id);
         match control {
-            Control::Value(setting, value) => Code(sdk.set(id, setting, value)),
+            Control::Value(setting, value) => Code(sdk.set(id, setting as i32, value)),
             Control::ExposureRange(min, max) => {
                 Code(sdk.set_range(id, SETTING_AUTO_EXPOSURE_RANGE, min, max))
             }
             Control::ExposureRegion(side, region) => {
-                let rect = region.map(|[x, y, width, height]| abi::Rect {
-                    x,
-                    y,
-                    width,
-                    height,
+                let rect = region.map(|region| {
+                    let [x, y, width, height] = region.map(i32::from);
+                    abi::Rect {
+                        x,
+                        y,
+                        width,
+                        height,
+                    }
                 });
-                sdk.set_aec_agc_roi(id, side, rect)
+                sdk.set_aec_agc_roi(id, side as i32, rect)
             }
         }
     }

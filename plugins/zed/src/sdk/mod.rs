@@ -19,7 +19,7 @@ mod options;
 mod session;
 mod version;
 
-pub use camera::{Control, Info};
+pub use camera::Info;
 pub use code::Code;
 pub use error::SdkError;
 pub use frame::{DepthMap, Frame, Image, Imu, Object, Pose, Sensors, Temperatures};

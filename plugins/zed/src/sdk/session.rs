@@ -12,12 +12,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::camera::{Camera, Control, Info, Opened};
+use super::camera::{Camera, Info, Opened};
 use super::code::Code;
 use super::error::SdkError;
 use super::frame::Frame;
 use super::library::Sdk;
 use super::options::Options;
+use crate::control::{Control, Controls};
 
 /// What comes out of a session, in order.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ struct Waiting {
     /// Frames that were replaced by newer ones before anyone fetched them.
     replaced: u64,
     recording: bool,
+    /// For a camera that comes back.
+    controls: Controls,
     /// The thread has ended.
     ended: bool,
 }
@@ -175,6 +178,7 @@ impl Session {
 
     /// Changes a setting before the next frame; a warning comes if the camera refuses.
     pub fn set(&self, control: Control) {
+        self.shared.lock().controls.set(control);
         self.order(Order::Set(control));
     }
 
@@ -277,7 +281,10 @@ impl Grabber {
                         code.cure()
                     )));
                     match self.reopen(code) {
-                        Ok(Some(again)) => camera = again,
+                        Ok(Some(again)) => {
+                            camera = again;
+                            self.repeat_controls();
+                        }
                         Ok(None) => return,
                         Err(err) => return self.fail(err),
                     }
@@ -286,6 +293,16 @@ impl Grabber {
                 Err(err) => return self.fail(err),
             }
         }
+    }
+
+    /// A camera that comes back has forgotten what it was told.
+    fn repeat_controls(&self) {
+        let mut waiting = self.shared.lock();
+        let held: Vec<Order> = waiting.controls.iter().map(Order::Set).collect();
+        waiting
+            .orders
+            .retain(|order| !matches!(order, Order::Set(_)));
+        waiting.orders.extend(held);
     }
 
     fn fail(&self, err: SdkError) {
