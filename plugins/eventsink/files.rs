@@ -5,7 +5,9 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use evr_core::recording::container::Container;
 use evr_core::recording::name::numbered;
+use evr_core::recording::recovered;
 
 use crate::bridge::directory::{make_directories, parent, sync_directory};
 
@@ -29,6 +31,21 @@ const NEW: &str = ".new";
 const BROKEN: &str = ".broken";
 /// A `.part` and a sidecar without a byte that are younger than this may not be locked yet.
 const YOUTH: Duration = Duration::from_secs(10);
+/// What ends the name of each sidecar that is not finished.
+const SIDECAR_PART: &str = ".json.part";
+
+/// What a crash has left of a recording, and whether its clip is locked by us now.
+#[derive(Debug)]
+pub(super) enum Remains {
+    /// The clip's `.part`.
+    Part(Files, Container),
+    /// The clip, under its final name.
+    Clip(Files, Container),
+    /// A clip that was being set aside.
+    Aside(Files),
+    /// No clip.
+    Nothing(Files),
+}
 
 impl Files {
     /// Takes the first free name among `stem`, `stem-2`, …, by creating the sidecar's `.part`: of
@@ -88,6 +105,11 @@ impl Files {
         self.with(".jpg")
     }
 
+    /// The paths of all without extension.
+    pub(super) fn stem(&self) -> &str {
+        &self.stem
+    }
+
     /// The clip's name without its directory.
     pub(super) fn clip_name(&self) -> String {
         let clip = self.clip();
@@ -95,29 +117,57 @@ impl Files {
         name.to_string_lossy().into_owned()
     }
 
-    /// Takes over the `.part` that a crash has left, unless somebody works on it.
-    pub(super) fn take_over(part: &Path, extension: &'static str) -> Option<Self> {
-        let stem = part.to_str()?.strip_suffix(".part")?;
-        let stem = stem.strip_suffix(extension)?.strip_suffix('.')?;
-        let lock = File::open(part).ok()?;
+    /// What is left of the recording whose unfinished sidecar is `part`, unless somebody works on
+    /// it. From the first step of a recording to the last that file is there, so that whatever has
+    /// none beside it is none of ours.
+    pub(super) fn remains(part: &Path) -> Option<Remains> {
+        let stem = part.to_str()?.strip_suffix(SIDECAR_PART)?;
+        let of = |container: Container| Self {
+            stem: stem.into(),
+            extension: container.extension(),
+            lock: None,
+        };
+        let all = || Container::ALL.into_iter().map(|own| (of(own), own));
+        if let Some((files, own)) = all().find(|(files, _)| files.clip_part().exists()) {
+            let files = files.take_over(&files.clip_part())?;
+            return Some(Remains::Part(files, own));
+        }
+        let known = fs::metadata(part).ok()?;
+        let is_young = known.modified().ok()?.elapsed().unwrap_or_default() < YOUTH;
+        if known.len() == 0 {
+            // Who takes a name makes this file first.
+            return (!is_young).then(|| Remains::Nothing(of(Container::default())));
+        }
+        if let Some((files, own)) = all().find(|(files, _)| files.clip().exists()) {
+            let files = files.take_over(&files.clip())?;
+            return (!files.sidecar().exists()).then_some(Remains::Clip(files, own));
+        }
+        let aside = |files: &Files| broken(&files.clip_part()).exists();
+        match all().find(|(files, _)| aside(files)) {
+            Some((files, _)) => Some(Remains::Aside(files)),
+            None => Some(Remains::Nothing(of(Container::default()))),
+        }
+    }
+
+    /// Locks the clip, which has this name, unless somebody works on it.
+    fn take_over(&self, clip: &Path) -> Option<Self> {
+        let lock = File::open(clip).ok()?;
         lock.try_lock().ok()?;
         let metadata = lock.metadata().ok()?;
         let age = metadata.modified().ok()?.elapsed().unwrap_or_default();
-        let files = Self {
-            stem: stem.into(),
-            extension,
-            lock: Some(lock),
-        };
-        // Without one beside it, it is none of ours.
-        let known = fs::metadata(files.sidecar_part()).ok()?.len() > 0;
+        let known = fs::metadata(self.sidecar_part()).ok()?.len() > 0;
         let was_locked = metadata.len() > 0 || known || age > YOUTH;
         // Whoever held it may have renamed or removed it before letting go.
-        (was_locked && part.exists()).then_some(files)
+        (was_locked && clip.exists()).then(|| Self {
+            stem: self.stem.clone(),
+            extension: self.extension,
+            lock: Some(lock),
+        })
     }
 
     /// Where another file is made of the `.part`.
     pub(super) fn new_part(&self) -> PathBuf {
-        self.with(&format!(".{}.part{NEW}", self.extension))
+        new(&self.clip_part())
     }
 
     /// Puts the file that was made of the `.part` in its place.
@@ -129,37 +179,62 @@ impl Files {
         sync_directory(&self.clip())
     }
 
-    /// The sidecar as it stood when the recording was cut off.
+    /// The sidecar as it stood when the recording was cut off: what was to take its place, where
+    /// that is whole.
     pub(super) fn unfinished_sidecar(&self) -> Option<String> {
-        fs::read_to_string(self.sidecar_part()).ok()
+        let part = self.sidecar_part();
+        let whole = |text: &String| recovered::unfinished(text).is_some();
+        let new = fs::read_to_string(new(&part)).ok().filter(whole);
+        new.or_else(|| fs::read_to_string(part).ok())
     }
 
     /// Removes what is left of a clip without any media.
     pub(super) fn discard(&self) {
-        // Nothing is lost if they stay.
-        let _ = fs::remove_file(self.sidecar_part());
+        // Nothing is lost if they stay. The sidecar goes last: by it the next start finds them.
         let _ = fs::remove_file(self.clip_part());
+        self.clean();
+        let _ = fs::remove_file(self.sidecar_part());
     }
 
-    /// Sets aside what nobody can make a clip of; where it is now.
+    /// Removes what was on its way to take another file's place.
+    pub(super) fn clean(&self) {
+        for path in [
+            self.new_part(),
+            new(&self.sidecar_part()),
+            self.thumbnail_part(),
+        ] {
+            // Most of them are not there.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Sets aside what nobody can make a clip of, its sidecar last; where it is now.
     pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
-        let broken = |part: &Path| PathBuf::from(format!("{}{BROKEN}", part.display()));
-        // There may be none.
-        let _ = fs::remove_file(self.new_part());
-        let sidecar = self.sidecar_part();
-        let _ = fs::rename(&sidecar, broken(&sidecar));
         let part = self.clip_part();
         fs::rename(&part, broken(&part))?;
+        self.set_sidecar_aside()?;
         Ok(broken(&part))
+    }
+
+    /// The rest of setting a clip aside.
+    pub(super) fn set_sidecar_aside(&self) -> io::Result<()> {
+        self.clean();
+        let sidecar = self.sidecar_part();
+        fs::rename(&sidecar, broken(&sidecar))?;
+        sync_directory(&sidecar)
+    }
+
+    /// Gives a clip back the name of an unfinished one.
+    pub(super) fn unpublish(&self) -> io::Result<()> {
+        fs::rename(self.clip(), self.clip_part())
     }
 
     /// Writes down what is known while the recording goes on, in one step: whoever reads it after
     /// a crash finds this or what stood there before.
     pub(super) fn announce(&self, sidecar: &str) -> io::Result<()> {
         let part = self.sidecar_part();
-        let new = PathBuf::from(format!("{}{NEW}", part.display()));
-        write(&new, sidecar.as_bytes())?;
-        fs::rename(new, &part)?;
+        write(&new(&part), sidecar.as_bytes())?;
+        fs::rename(new(&part), &part)?;
         sync_directory(&part)
     }
 
@@ -178,42 +253,58 @@ impl Files {
         self.lock = Some(part);
     }
 
-    /// Puts clip and sidecar on disk, still under their `.part` names.
+    /// The clip under the name that it has.
+    pub(super) fn clip_now(&self) -> PathBuf {
+        let part = self.clip_part();
+        if part.exists() { part } else { self.clip() }
+    }
+
+    /// Puts clip and sidecar on disk, the latter still under its `.part` name.
     pub(super) fn secure(&self, sidecar: &str) -> io::Result<()> {
-        File::open(self.clip_part())?.sync_all()?;
+        File::open(self.clip_now())?.sync_all()?;
         self.announce(sidecar)
     }
 
     /// Puts the picture beside the clip, still under a `.part` name.
     pub(super) fn write_thumbnail(&self, jpeg: &[u8]) -> io::Result<()> {
-        write(&self.with(".jpg.part"), jpeg)
+        write(&self.thumbnail_part(), jpeg)
     }
 
     /// Gives the finished files their final names: the sidecar last, so that whoever sees it finds
-    /// the clip, and the picture if there is one.
+    /// the clip, and the picture if there is one, even after a power cut.
     ///
     /// # Errors
     /// What the file system says; no final name is left then, so that nobody takes the clip for
     /// complete and the next start repairs it.
     pub(super) fn publish(&self, has_thumbnail: bool) -> io::Result<()> {
-        let mut renames = vec![
-            (self.clip_part(), self.clip()),
-            (self.with(".jpg.part"), self.thumbnail()),
-            (self.sidecar_part(), self.sidecar()),
-        ];
-        if !has_thumbnail {
-            renames.remove(1);
-        }
-        for (done, (part, finished)) in renames.iter().enumerate() {
-            if let Err(err) = fs::rename(part, finished) {
-                for (part, finished) in renames[..done].iter().rev() {
-                    // What refuses both ways keeps the name that it has.
-                    let _ = fs::rename(finished, part);
+        let clip = (self.clip_part(), self.clip());
+        let thumbnail = (self.thumbnail_part(), self.thumbnail());
+        let mut done: Vec<(PathBuf, PathBuf)> = Vec::new();
+        let mut name = |names: &(PathBuf, PathBuf)| {
+            done.push(names.clone());
+            fs::rename(&names.0, &names.1)
+        };
+        // When a crash came after this step, it is done.
+        let is_named = !clip.0.exists() && clip.1.exists();
+        let media = if is_named { Ok(()) } else { name(&clip) };
+        let named = media
+            .and_then(|()| {
+                if has_thumbnail {
+                    name(&thumbnail)
+                } else {
+                    Ok(())
                 }
-                return Err(err);
+            })
+            .and_then(|()| sync_directory(&clip.1))
+            .and_then(|()| name(&(self.sidecar_part(), self.sidecar())));
+        if let Err(err) = named {
+            for (part, finished) in done.iter().rev() {
+                // What refuses both ways keeps the name that it has.
+                let _ = fs::rename(finished, part);
             }
+            return Err(err);
         }
-        sync_directory(&self.clip())
+        sync_directory(&clip.1)
     }
 
     /// Removes the `.part` files of a clip of which nothing was written; others stay for repair.
@@ -230,12 +321,32 @@ impl Files {
     }
 
     fn sidecar_part(&self) -> PathBuf {
-        self.with(".json.part")
+        self.with(SIDECAR_PART)
+    }
+
+    fn thumbnail_part(&self) -> PathBuf {
+        self.with(".jpg.part")
     }
 
     fn with(&self, extension: &str) -> PathBuf {
         format!("{}{extension}", self.stem).into()
     }
+}
+
+/// Where what will take the place of `part` is made.
+fn new(part: &Path) -> PathBuf {
+    format!("{}{NEW}", part.display()).into()
+}
+
+/// What a `.part` is called of which nobody can make a clip.
+fn broken(part: &Path) -> PathBuf {
+    format!("{}{BROKEN}", part.display()).into()
+}
+
+/// Whether it is the name of an unfinished sidecar.
+pub(super) fn is_sidecar_part(path: &Path) -> bool {
+    path.to_str()
+        .is_some_and(|path| path.ends_with(SIDECAR_PART))
 }
 
 /// The directory that a template names; empty is the current one.

@@ -16,6 +16,7 @@ mod imp;
 mod journal;
 mod keeper;
 mod lead_in;
+mod mend;
 mod muxer;
 mod pads;
 mod recorder;

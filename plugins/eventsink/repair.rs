@@ -1,8 +1,9 @@
-//! Recordings that a crash has cut off: found when the element starts, written anew as far as they
-//! are whole, and given the names that they would have had.
+//! Recordings that a crash has cut off: found when the element starts, made good as far as they are
+//! whole, and given the names that they would have had.
 //!
 //! What of a file is whole is found out in `evr_core::recovery`, what their sidecars say in
-//! `evr_core::recording::recovered`. A thread of its own does the work, one file after the other.
+//! `evr_core::recording::recovered`; what a recording leaves at each of its steps, in `files`. A
+//! thread of its own does the work, one recording after the other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +18,10 @@ use evr_core::recording::sidecar::{self, ClipFile};
 use evr_core::time::{MILLISECOND, Nanos, SECOND, parse_rfc3339};
 use serde_json::Value;
 
-use super::files::Files;
+use super::files::{Files, Remains, is_sidecar_part};
 use super::finish::Listener;
 use super::report::{Report, Subject};
-use super::rewrite;
+use super::rewrite::{self, Rewritten, Why};
 use super::shelf::Shelf;
 use super::thumbnail::{self, Picture};
 
@@ -46,14 +47,21 @@ impl Repair {
         std::thread::Builder::new()
             .name("evr-repair".into())
             .spawn(move || {
-                let mut parts = Vec::new();
-                find(&shelf.directory, shelf.depth, &mut parts);
-                parts.sort();
-                for part in parts {
+                let mut left = Vec::new();
+                find(&shelf.directory, shelf.depth, &mut left);
+                left.sort();
+                let work = Work {
+                    source: shelf.source,
+                    pictures,
+                    listener,
+                };
+                for sidecar in left {
                     if !going_on.load(Ordering::Relaxed) {
                         break;
                     }
-                    repair(&part, &shelf.source, pictures, &listener);
+                    if let Some(remains) = Files::remains(&sidecar) {
+                        work.repair(remains);
+                    }
                 }
                 drop(end);
             })?;
@@ -69,8 +77,8 @@ impl Repair {
     }
 }
 
-/// The clips' `.part` files; what cannot be read is no recording that could be repaired.
-fn find(directory: &Path, depth: usize, parts: &mut Vec<PathBuf>) {
+/// The unfinished sidecars; what cannot be read is no recording that could be repaired.
+fn find(directory: &Path, depth: usize, left: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     for entry in entries {
         let path = entry.path();
@@ -79,143 +87,200 @@ fn find(directory: &Path, depth: usize, parts: &mut Vec<PathBuf>) {
             continue;
         };
         if kind.is_dir() && depth > 0 {
-            find(&path, depth - 1, parts);
-        } else if kind.is_file() && depth == 0 && container(&path).is_some() {
-            parts.push(path);
+            find(&path, depth - 1, left);
+        } else if kind.is_file() && depth == 0 && is_sidecar_part(&path) {
+            left.push(path);
         }
     }
 }
 
-fn container(part: &Path) -> Option<Container> {
-    let clip = part.to_str()?.strip_suffix(".part")?;
-    let extension = Path::new(clip).extension()?;
-    Container::ALL
-        .into_iter()
-        .find(|container| extension == container.extension())
-}
-
-fn repair(part: &Path, source: &str, pictures: bool, listener: &impl Listener) {
-    let Some(container) = container(part) else {
-        return;
-    };
-    let Some(mut files) = Files::take_over(part, container.extension()) else {
-        return;
-    };
-    if fs::metadata(part).is_ok_and(|file| file.len() == 0) {
-        return discard(&files, source, listener);
-    }
-    let repaired = rewrite::rewrite(&files, container)
-        .and_then(|movie| publish(&mut files, source, container, pictures, &movie));
-    match repaired {
-        Ok(done) => {
-            let thumbnail = done.pictured.then(|| files.thumbnail());
-            let report = Report::Recovered {
-                location: &files.clip(),
-                sidecar: &files.sidecar(),
-                thumbnail: thumbnail.as_deref(),
-                frames: done.frames,
-                content: done.sidecar.clone(),
-            };
-            listener.report(&subject(&done.sidecar), &report);
-        }
-        Err(why) => set_aside(&files, source, &why, listener),
-    }
-}
-
-/// The crash came before anything had been written.
-fn discard(files: &Files, source: &str, listener: &impl Listener) {
-    let reason = format!(
-        "a crash cut {} off before its first fragment was written, so there is no clip",
-        files.clip().display()
-    );
-    let report = Report::Failed {
-        part: None,
-        reason: &reason,
-    };
-    listener.report(&known(files, source), &report);
-    listener.warn(&reason);
-    files.discard();
-}
-
-/// What is known of a recording that leaves no clip.
-fn known(files: &Files, source: &str) -> Subject {
-    let known = files.unfinished_sidecar();
-    let known = known.and_then(|text| recovered::unfinished(&text));
-    Subject {
-        source: source.into(),
-        ..subject(&known.unwrap_or(Value::Null))
-    }
-}
-
-/// Keeps what cannot be repaired, under a name that no later start tries again.
-fn set_aside(files: &Files, source: &str, why: &str, listener: &impl Listener) {
-    let part = files.clip_part();
-    let subject = known(files, source);
-    match files.set_aside() {
-        Ok(broken) => {
-            let reason = format!(
-                "{} was cut off by a crash and cannot be repaired ({why}): it is kept as {}",
-                part.display(),
-                broken.display()
-            );
-            let report = Report::Failed {
-                part: Some(&broken),
-                reason: &reason,
-            };
-            listener.report(&subject, &report);
-            listener.warn(&reason);
-        }
-        Err(err) => listener.warn(&format!(
-            "{} was cut off by a crash and can neither be repaired ({why}) nor renamed ({err}): \
-             see that its directory is writable",
-            part.display()
-        )),
-    }
+struct Work<L> {
+    source: String,
+    pictures: bool,
+    listener: L,
 }
 
 /// What became of a file.
 struct Done {
     sidecar: Value,
-    frames: u64,
     pictured: bool,
 }
 
-/// Thumbnail, sidecar, final names.
-fn publish(
-    files: &mut Files,
-    source: &str,
-    container: Container,
-    pictures: bool,
-    movie: &rewrite::Rewritten,
-) -> Result<Done, String> {
-    let text = |err: std::io::Error| err.to_string();
-    let modified = fs::metadata(files.clip_part()).and_then(|file| file.modified());
-    let modified = modified.map_err(text)?.duration_since(UNIX_EPOCH);
-    files.replace_part().map_err(text)?;
-    let found = Found {
-        file: ClipFile {
-            name: files.clip_name(),
-            container: container.as_str(),
-            bytes: fs::metadata(files.clip_part()).map_err(text)?.len(),
-        },
-        duration: movie.duration,
-        frames: movie.frames,
-        streams: movie.streams.clone(),
-        modified: modified.map_or(0, |since| Nanos::try_from(since.as_nanos()).unwrap_or(0)),
-    };
-    let sidecar = recovered::sidecar(files.unfinished_sidecar().as_deref(), source, &found);
-    let mut json =
-        serde_json::to_string_pretty(&sidecar).expect("a value has only strings as names");
-    json.push('\n');
-    files.secure(&json).map_err(text)?;
-    // A recording without its picture is as good as before.
-    let pictured = pictures && movie.has_video && picture(files, &sidecar).is_ok();
-    files.publish(pictured).map_err(text)?;
-    Ok(Done {
-        sidecar,
-        frames: movie.frames,
-        pictured,
-    })
+impl<L: Listener> Work<L> {
+    fn repair(&self, remains: Remains) {
+        match remains {
+            Remains::Part(files, container) => self.part(files, container),
+            Remains::Clip(files, container) => self.clip(files, container),
+            // Why was told when it was set aside.
+            Remains::Aside(files) => drop(files.set_sidecar_aside()),
+            Remains::Nothing(files) => self.nothing(&files),
+        }
+    }
+
+    fn part(&self, mut files: Files, container: Container) {
+        if fs::metadata(files.clip_part()).is_ok_and(|file| file.len() == 0) {
+            let reason = format!(
+                "a crash cut {} off before its first fragment was written, so there is no clip",
+                files.clip().display()
+            );
+            return self.discard(&files, &reason);
+        }
+        let repaired = match finished(&files, &files.clip_part()) {
+            Some(sidecar) => self.publish(&files, sidecar).map_err(Why::NotNow),
+            None => rewrite::rewrite(&files, container)
+                .and_then(|new| self.replace(&mut files, container, &new)),
+        };
+        match repaired {
+            Ok(done) => self.tell(&files, done),
+            Err(Why::Never(why)) => self.set_aside(&files, &why),
+            Err(Why::NotNow(why)) => self.put_off(&files, &why),
+        }
+    }
+
+    /// The crash came between the last two steps.
+    fn clip(&self, files: Files, container: Container) {
+        match finished(&files, &files.clip()) {
+            Some(sidecar) => match self.publish(&files, sidecar) {
+                Ok(done) => self.tell(&files, done),
+                Err(why) => self.put_off(&files, &why),
+            },
+            None => match files.unpublish() {
+                Ok(()) => self.part(files, container),
+                Err(err) => self.put_off(&files, &err.to_string()),
+            },
+        }
+    }
+
+    fn nothing(&self, files: &Files) {
+        // Without a word the crash came before there was anything to speak of.
+        if files
+            .unfinished_sidecar()
+            .is_some_and(|text| !text.is_empty())
+        {
+            let reason = format!(
+                "{}.* was cut off by a crash and its clip is gone, so there is none",
+                files.stem()
+            );
+            return self.discard(files, &reason);
+        }
+        files.discard();
+    }
+
+    /// There is no media.
+    fn discard(&self, files: &Files, reason: &str) {
+        let report = Report::Failed { part: None, reason };
+        self.listener.report(&self.known(files), &report);
+        self.listener.warn(reason);
+        files.discard();
+    }
+
+    fn tell(&self, files: &Files, done: Done) {
+        let thumbnail = done.pictured.then(|| files.thumbnail());
+        let report = Report::Recovered {
+            location: &files.clip(),
+            sidecar: &files.sidecar(),
+            thumbnail: thumbnail.as_deref(),
+            frames: done.sidecar["clip"]["frames"].as_u64().unwrap_or(0),
+            content: done.sidecar.clone(),
+        };
+        self.listener.report(&subject(&done.sidecar), &report);
+    }
+
+    /// What is known of a recording that leaves no clip.
+    fn known(&self, files: &Files) -> Subject {
+        let known = files.unfinished_sidecar();
+        let known = known.and_then(|text| recovered::unfinished(&text));
+        Subject {
+            source: self.source.clone(),
+            ..subject(&known.unwrap_or(Value::Null))
+        }
+    }
+
+    /// Keeps what cannot be repaired, under a name that no later start tries again.
+    fn set_aside(&self, files: &Files, why: &str) {
+        let part = files.clip_part();
+        let subject = self.known(files);
+        match files.set_aside() {
+            Ok(broken) => {
+                let reason = format!(
+                    "{} was cut off by a crash and cannot be repaired ({why}): it is kept as {}",
+                    part.display(),
+                    broken.display()
+                );
+                let report = Report::Failed {
+                    part: Some(&broken),
+                    reason: &reason,
+                };
+                self.listener.report(&subject, &report);
+                self.listener.warn(&reason);
+            }
+            Err(err) => self.listener.warn(&format!(
+                "{} was cut off by a crash and can neither be repaired ({why}) nor renamed \
+                 ({err}): see that its directory is writable",
+                part.display()
+            )),
+        }
+    }
+
+    /// Leaves for the next start what the disk refuses today.
+    fn put_off(&self, files: &Files, why: &str) {
+        self.listener.warn(&format!(
+            "{} was cut off by a crash and cannot be repaired now ({why}): see that its directory \
+             is writable and its disk has room for it once more; the next start tries again",
+            files.clip().display()
+        ));
+    }
+
+    /// Puts the new file in the old one's place.
+    fn replace(
+        &self,
+        files: &mut Files,
+        container: Container,
+        new: &Rewritten,
+    ) -> Result<Done, Why> {
+        let not_now = |err: std::io::Error| Why::NotNow(err.to_string());
+        let modified = fs::metadata(files.clip_part()).and_then(|file| file.modified());
+        let modified = modified.map_err(not_now)?.duration_since(UNIX_EPOCH);
+        files.replace_part().map_err(not_now)?;
+        let found = Found {
+            file: ClipFile {
+                name: files.clip_name(),
+                container: container.as_str(),
+                bytes: fs::metadata(files.clip_part()).map_err(not_now)?.len(),
+            },
+            duration: new.duration,
+            frames: new.frames,
+            streams: new.streams.clone(),
+            modified: modified.map_or(0, |since| {
+                Nanos::try_from(since.as_nanos()).unwrap_or(Nanos::MAX)
+            }),
+        };
+        let unfinished = files.unfinished_sidecar();
+        let sidecar = recovered::sidecar(unfinished.as_deref(), &self.source, &found);
+        self.publish(files, sidecar).map_err(Why::NotNow)
+    }
+
+    /// Thumbnail, sidecar, final names.
+    fn publish(&self, files: &Files, sidecar: Value) -> Result<Done, String> {
+        let mut json =
+            serde_json::to_string_pretty(&sidecar).expect("a value has only strings as names");
+        json.push('\n');
+        files.secure(&json).map_err(|err| err.to_string())?;
+        let streams = sidecar["clip"]["streams"].as_array();
+        let shows = streams.is_some_and(|all| all.iter().any(|own| own["type"] == "video"));
+        // A recording without its picture is as good as before.
+        let pictured = self.pictures && shows && picture(files, &sidecar).is_ok();
+        files.publish(pictured).map_err(|err| err.to_string())?;
+        // What a crash has left half done.
+        files.clean();
+        Ok(Done { sidecar, pictured })
+    }
+}
+
+/// The sidecar of a clip that a crash has robbed of no more than its names.
+fn finished(files: &Files, clip: &Path) -> Option<Value> {
+    let bytes = fs::metadata(clip).ok()?.len();
+    recovered::finished(&files.unfinished_sidecar()?, bytes)
 }
 
 fn picture(files: &Files, sidecar: &Value) -> Result<(), String> {
@@ -223,7 +288,7 @@ fn picture(files: &Files, sidecar: &Value) -> Result<(), String> {
     let last = (seconds(&sidecar["clip"]["duration"]) - MILLISECOND).max(0);
     let objects = sidecar["signals"].get(0).map(sidecar::objects);
     let jpeg = thumbnail::take(&Picture {
-        clip: &files.clip_part(),
+        clip: &files.clip_now(),
         at: (seconds(&sidecar["event"]["start_offset"]) + MILLISECOND).clamp(0, last),
         objects: objects.unwrap_or_default(),
     })?;

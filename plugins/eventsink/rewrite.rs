@@ -1,5 +1,7 @@
-//! A new clip from the samples of one that a crash has cut off: the same bytes at the same times
-//! through the muxer of every other clip, read back before it is trusted.
+//! A new clip from what is whole of one that a crash has cut off, read back before it is trusted.
+//!
+//! An MP4's samples go through the muxer of every other clip, the same bytes at the same times. The
+//! other containers need a few bytes written over, see `mend`.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -16,6 +18,7 @@ use gst::prelude::*;
 use super::caps::{self, Input};
 use super::files::Files;
 use super::finish;
+use super::mend;
 use super::pads::Kind;
 use super::writer::{Event, MAX_QUEUED, Writer};
 
@@ -26,6 +29,21 @@ const TICK: Duration = Duration::from_millis(2);
 /// Fragments of the new file; a crash during the repair leaves the old one as it was.
 const FRAGMENT: gst::ClockTime = gst::ClockTime::from_seconds(1);
 
+/// Why there is no new clip.
+#[derive(Debug)]
+pub(super) enum Why {
+    /// The old one holds nothing that could be in it.
+    Never(String),
+    /// The disk refuses, or was too slow.
+    NotNow(String),
+}
+
+impl From<std::io::Error> for Why {
+    fn from(err: std::io::Error) -> Self {
+        Self::NotNow(err.to_string())
+    }
+}
+
 /// What the new clip holds.
 #[derive(Debug)]
 pub(super) struct Rewritten {
@@ -33,50 +51,47 @@ pub(super) struct Rewritten {
     pub(super) frames: u64,
     pub(super) duration: Nanos,
     pub(super) streams: Vec<Stream>,
-    pub(super) has_video: bool,
 }
 
 /// Makes a new file beside the `.part` of what that holds.
 ///
 /// # Errors
 /// Why there is none.
-pub(super) fn rewrite(files: &Files, container: Container) -> Result<Rewritten, String> {
-    if container != Container::Mp4 {
-        return Err(format!(
-            "clips in {} are not repaired yet; most players show it as it is",
-            container.as_str()
-        ));
-    }
-    let mut old = File::open(files.clip_part()).map_err(|err| err.to_string())?;
+pub(super) fn rewrite(files: &Files, container: Container) -> Result<Rewritten, Why> {
+    let (old, new) = (files.clip_part(), files.new_part());
+    let written = match container {
+        Container::Mp4 => remux(&old, &new),
+        Container::Matroska | Container::MpegTs => mend::mend(container, &old, &new),
+    };
+    written.inspect_err(|_| {
+        // The next start makes it anew.
+        let _ = std::fs::remove_file(&new);
+    })
+}
+
+fn remux(old: &Path, new: &Path) -> Result<Rewritten, Why> {
+    let container = Container::Mp4;
+    let mut old = File::open(old)?;
     let mut movie = scan(&mut old)?;
     // As in every clip, pictures lead.
     movie.tracks.sort_by_key(|track| kind(&track.codec, 0));
-    let tracks: Vec<_> = movie
-        .tracks
-        .iter()
-        .enumerate()
-        .map(track)
-        .collect::<Result<_, _>>()?;
+    let tracks = movie.tracks.iter().enumerate().map(track);
+    let tracks: Vec<_> = tracks.collect::<Result<_, _>>().map_err(Why::Never)?;
     let streams = tracks
         .iter()
         .map(|(_, input, _)| input.about.clone())
         .collect();
     let (writer, heard) = Writer::new(container, tracks, true);
-    let new = files.new_part();
     let pipeline = writer
-        .pipeline(&new, FRAGMENT)
-        .map_err(|err| format!("its pipeline cannot be built: {err}"))?;
+        .pipeline(new, FRAGMENT)
+        .map_err(|err| Why::NotNow(format!("its pipeline cannot be built: {err}")))?;
     let written = match pipeline.set_state(gst::State::Playing) {
         Ok(_) => feed(&mut old, &movie, &writer, &heard),
         Err(_) => Err("the new file's pipeline does not start".into()),
     };
     finish::shut_down(&pipeline);
-    written
-        .and_then(|()| verify(&new, &movie))
-        .inspect_err(|_| {
-            // The next start makes it anew.
-            let _ = std::fs::remove_file(&new);
-        })?;
+    written.map_err(Why::NotNow)?;
+    verify(new, &movie)?;
     let lead = movie.tracks.first().map(|track| track.samples.as_slice());
     let lead = lead.unwrap_or_default();
     let start = lead.iter().map(|sample| sample.pts).min().unwrap_or(0);
@@ -85,23 +100,19 @@ pub(super) fn rewrite(files: &Files, container: Container) -> Result<Rewritten, 
         frames: lead.len() as u64,
         duration: end.unwrap_or(start) - start,
         streams,
-        has_video: movie
-            .tracks
-            .iter()
-            .any(|track| kind(&track.codec, 0) == Kind::Video),
     })
 }
 
-fn scan(file: &mut File) -> Result<Movie, String> {
-    let text = |err: std::io::Error| err.to_string();
-    let mut scan = Scan::new(file.metadata().map_err(text)?.len());
+fn scan(file: &mut File) -> Result<Movie, Why> {
+    let mut scan = Scan::new(file.metadata()?.len());
     while let Some((at, length)) = scan.need() {
-        scan.feed(&read(file, at, length).map_err(text)?);
+        scan.feed(&read(file, at, length)?);
     }
-    scan.finish().map_err(|err| err.to_string())
+    scan.finish().map_err(|err| Why::Never(err.to_string()))
 }
 
-fn read(file: &mut File, at: u64, length: usize) -> std::io::Result<Vec<u8>> {
+/// The bytes of a file from `at` on.
+pub(super) fn read(file: &mut File, at: u64, length: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     file.seek(SeekFrom::Start(at))?;
     file.read_exact(&mut bytes)?;
@@ -169,13 +180,14 @@ fn buffer(bytes: Vec<u8>, sample: &Sample) -> gst::Buffer {
 }
 
 /// The new file is trusted only if it holds what was found in the old one.
-fn verify(new: &Path, old: &Movie) -> Result<(), String> {
-    let mut file = File::open(new).map_err(|err| err.to_string())?;
+fn verify(new: &Path, old: &Movie) -> Result<(), Why> {
+    let mut file = File::open(new)?;
     let (found, expected) = (scan(&mut file)?.samples(), old.samples());
     if found == expected {
         Ok(())
     } else {
-        Err(format!("the new file holds {found} of {expected} samples"))
+        let why = format!("the new file holds {found} of {expected} samples");
+        Err(Why::Never(why))
     }
 }
 

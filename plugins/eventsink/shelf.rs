@@ -154,8 +154,11 @@ impl Shelf {
     }
 
     fn remove_media(&self, stem: &Path, ours: &Ours) -> io::Result<()> {
-        // Another recording of that name would have a sidecar.
-        if with(stem, ".json").exists() {
+        // Another recording of that name would have a sidecar, finished or not.
+        if [".json", ".json.part"]
+            .iter()
+            .any(|it| with(stem, it).exists())
+        {
             return Ok(());
         }
         gone(fs::remove_file(stem.with_file_name(&ours.clip)))?;
@@ -379,8 +382,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let at = |name: &str| directory.path().join(name);
         record(&at("a"), "door");
-        fs::copy(at("a.json"), at("a.json.removed")).expect("copied");
-        assert_eq!(scanned(&shelf(directory.path(), 0)), ["a".into()].into());
-        assert_eq!(names(directory.path()), ["a.jpg", "a.json", "a.mp4"]);
+        for sidecar in ["a.json", "a.json.part"] {
+            fs::copy(at("a.json"), at("a.json.removed")).expect("copied");
+            // The last step of finishing one gives it its name.
+            fs::rename(at("a.json"), at(sidecar)).expect("renamed");
+            scanned(&shelf(directory.path(), 0));
+            assert_eq!(names(directory.path()), ["a.jpg", sidecar, "a.mp4"]);
+        }
     }
 }

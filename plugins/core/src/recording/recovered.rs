@@ -77,6 +77,15 @@ fn add(known: &mut Value, mut news: Value) {
     }
 }
 
+/// The sidecar of a clip of `bytes`, where the unfinished one was complete but for its name.
+pub fn finished(unfinished: &str, bytes: u64) -> Option<Value> {
+    let mut known = self::unfinished(unfinished)?;
+    let was_told = known["state"] != State::Recording.as_str();
+    let is_whole = bytes > 0 && known["clip"]["bytes"] == bytes;
+    known["state"] = State::Recovered.as_str().into();
+    (was_told && is_whole).then_some(known)
+}
+
 /// The sidecar, from the unfinished one. Where that is missing or torn, the file's own time says
 /// when it was, and nobody why.
 pub fn sidecar(unfinished: Option<&str>, source: &str, found: &Found) -> Value {
@@ -251,6 +260,22 @@ mod tests {
             assert_eq!(signals, 1 + whole, "cut at {cut}");
         }
         assert!(unfinished(&format!("{opened}5 [] \"x\" {{\"counts\": 3}}")).is_some());
+    }
+
+    #[test]
+    fn a_sidecar_that_lacked_only_its_name_is_taken_as_it_is_for_that_clip_alone() {
+        let mut known = json!({
+            "schema": SCHEMA,
+            "state": "complete",
+            "clip": {"bytes": 1000, "frames": 7},
+        });
+        let told = finished(&known.to_string(), 1000).expect("it is complete");
+        assert_eq!(told["state"], "recovered");
+        assert_eq!(told["clip"]["frames"], 7);
+        assert_eq!(finished(&known.to_string(), 999), None);
+        known["state"] = "recording".into();
+        assert_eq!(finished(&known.to_string(), 1000), None);
+        assert_eq!(finished("{", 1000), None);
     }
 
     #[test]

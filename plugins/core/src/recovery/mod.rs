@@ -1,13 +1,20 @@
 //! Reading back what a recorder left when it was killed: which samples of a file are whole.
 //!
 //! Here: the file formats and nothing else. Whoever has the file reads the ranges that are asked
-//! for, and writes a new file from the samples that are found.
+//! for, and writes a new file: of an MP4 from the samples that are found, as its index is built
+//! anew; a Matroska file or a transport stream stays as it is but for a few bytes.
 
 mod boxes;
+mod ebml;
 mod fragments;
+mod matroska;
+mod mend;
 mod mp4;
+mod mpegts;
+mod segment;
 mod tables;
 
+pub use mend::{Mend, MendError, Mended, Patch, Stretch};
 pub use mp4::{Scan, ScanError};
 
 use crate::time::Nanos;
