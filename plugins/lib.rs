@@ -5,6 +5,8 @@
 mod bridge;
 mod detectionoverlay;
 mod eventsink;
+#[cfg(feature = "http")]
+mod httpdetect;
 mod motiondetect;
 mod mqtt;
 mod mqtteventsink;
@@ -13,6 +15,8 @@ mod objecttracker;
 #[cfg(feature = "onnx")]
 mod onnxdetect;
 mod outbound;
+#[cfg(feature = "http")]
+mod remote;
 mod rtspcamera;
 mod signalgate;
 
@@ -20,6 +24,8 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     bridge::detection::register_meta();
     #[cfg(feature = "onnx")]
     onnxdetect::register(plugin)?;
+    #[cfg(feature = "http")]
+    httpdetect::register(plugin)?;
     motiondetect::register(plugin)?;
     detectionoverlay::register(plugin)?;
     mqtteventsink::register(plugin)?;

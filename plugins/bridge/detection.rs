@@ -19,7 +19,7 @@ pub(crate) fn register_meta() {
 }
 
 #[cfg_attr(
-    not(feature = "onnx"),
+    not(any(feature = "http", feature = "onnx")),
     allow(dead_code, reason = "only detectors write")
 )]
 /// Puts an observation onto its frame of `width` by `height` pixels.
@@ -64,7 +64,7 @@ pub(crate) fn attach(
 }
 
 #[cfg_attr(
-    not(feature = "onnx"),
+    not(any(feature = "http", feature = "onnx")),
     allow(dead_code, reason = "only detectors write")
 )]
 /// Says that the observation on this frame speaks of one that is `age` ns older.

@@ -5,7 +5,7 @@ use evr_core::detector::{Limits, Preprocessor, Rect};
 use gst_video::{VideoFrameRef, VideoInfo, VideoRegionOfInterestMeta};
 
 use super::session::Model;
-use super::video::{colour, format, planes};
+use crate::bridge::video::{colour, format, planes};
 
 /// What of a frame is inferred.
 #[derive(Debug, Clone)]

@@ -35,9 +35,9 @@ use gst_video::VideoInfo;
 use super::detector::{Detector, Parts};
 use super::session::{Model, Options};
 use super::settings::Settings;
-use super::video::{FORMATS, readable};
 use super::worker::{Job, Worker};
 use super::{Mode, Nms, Region, runtime};
+use crate::bridge::video::{FORMATS, readable};
 use crate::bridge::{detection, model, time};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

@@ -15,7 +15,6 @@ mod runtime;
 mod session;
 mod settings;
 mod tensor;
-mod video;
 mod worker;
 
 /// What becomes of frames that come while one is inferred.

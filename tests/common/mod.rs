@@ -1,6 +1,7 @@
 //! What several test files need: GStreamer with the plugin, and pipelines run to their end.
 #![allow(dead_code, reason = "each test file uses its own share")]
 
+pub mod http;
 pub mod schemas;
 
 use std::sync::Once;

@@ -21,6 +21,7 @@ pub mod observed;
 pub mod outbox;
 pub mod recording;
 pub mod recovery;
+pub mod remote;
 pub mod signal;
 pub mod time;
 pub mod tracker;

@@ -170,7 +170,7 @@ impl Mapping {
     }
 
     /// The box in the frame; corners in pixels of the input.
-    pub(super) fn apply(&self, [x_min, y_min, x_max, y_max]: [f64; 4]) -> BoundingBox {
+    pub fn apply(&self, [x_min, y_min, x_max, y_max]: [f64; 4]) -> BoundingBox {
         let at = |axis: usize, value: f64| value * self.scale[axis] + self.offset[axis];
         BoundingBox::from_corners(at(0, x_min), at(1, y_min), at(0, x_max), at(1, y_max))
     }

@@ -5,7 +5,7 @@ use gst_video::prelude::*;
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo};
 
 /// What can be inferred. The first is what the sources of this field send.
-pub(super) const FORMATS: [VideoFormat; 11] = [
+pub(crate) const FORMATS: [VideoFormat; 11] = [
     VideoFormat::I420,
     VideoFormat::Nv12,
     VideoFormat::Yuy2,
@@ -20,7 +20,7 @@ pub(super) const FORMATS: [VideoFormat; 11] = [
 ];
 
 /// The video in these caps, if it can be inferred; the reason otherwise.
-pub(super) fn readable(caps: &gst::CapsRef) -> Result<VideoInfo, String> {
+pub(crate) fn readable(caps: &gst::CapsRef) -> Result<VideoInfo, String> {
     let info = VideoInfo::from_caps(caps).map_err(|_| format!("cannot read {caps}: send video"))?;
     if format(&info).is_none() {
         return Err(format!(
@@ -33,7 +33,7 @@ pub(super) fn readable(caps: &gst::CapsRef) -> Result<VideoInfo, String> {
 }
 
 /// `None` for a format that cannot be read.
-pub(super) fn format(info: &VideoInfo) -> Option<PixelFormat> {
+pub(crate) fn format(info: &VideoInfo) -> Option<PixelFormat> {
     Some(match info.format() {
         // `planes` puts the chroma planes in order.
         VideoFormat::I420 | VideoFormat::Yv12 => PixelFormat::I420,
@@ -49,7 +49,7 @@ pub(super) fn format(info: &VideoInfo) -> Option<PixelFormat> {
 }
 
 /// What its numbers mean.
-pub(super) fn colour(info: &VideoInfo) -> Colour {
+pub(crate) fn colour(info: &VideoInfo) -> Colour {
     let colorimetry = info.colorimetry();
     Colour {
         matrix: match colorimetry.matrix() {
@@ -67,7 +67,7 @@ pub(super) fn colour(info: &VideoInfo) -> Colour {
 }
 
 /// The planes of a frame; one whose rows run backwards comes out empty and is refused as too short.
-pub(super) fn planes<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Planes<'a> {
+pub(crate) fn planes<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Planes<'a> {
     let mut planes = Planes {
         data: [&[]; 3],
         stride: [0; 3],

@@ -1,0 +1,25 @@
+//! What elements share that have frames inferred by a server: who is asked when (`watch`), on
+//! which threads (`desk`), HTTP (`http`), and the picture of a frame that is sent (`picture`).
+//!
+//! Not here: what a request and a reply say (evr-core), and the way there (the element).
+
+pub(crate) mod desk;
+pub(crate) mod http;
+pub(crate) mod picture;
+pub(crate) mod watch;
+
+/// What becomes of frames that come while one is inferred.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstEvrRemoteMode")]
+pub enum Mode {
+    /// They wait: every frame whose turn it is is inferred.
+    #[enum_value(name = "Every frame waits for its inference", nick = "sync")]
+    Sync,
+    /// They pass; what is found is said of the first frame after the inference.
+    #[default]
+    #[enum_value(
+        name = "No frame waits: it is inferred beside the stream",
+        nick = "latest"
+    )]
+    Latest,
+}
