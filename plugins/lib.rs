@@ -19,6 +19,7 @@ mod outbound;
 mod remote;
 mod rtspcamera;
 mod signalgate;
+mod zedsrc;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     bridge::detection::register_meta();
@@ -33,7 +34,8 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     objecttracker::register(plugin)?;
     rtspcamera::register(plugin)?;
     signalgate::register(plugin)?;
-    eventsink::register(plugin)
+    eventsink::register(plugin)?;
+    zedsrc::register(plugin)
 }
 
 gst::plugin_define!(

@@ -1,7 +1,8 @@
 //! Every script in `pipelines/` runs and leaves clips that play, and sidecars that tell the truth.
 //!
 //! A script takes its input, its model and its folder from `EVR_INPUT`, `EVR_MODEL` and
-//! `EVR_RECORDINGS` where it is given no arguments; that is how they are run here.
+//! `EVR_RECORDINGS` where it is given no arguments; that is how they are run here. One for stereo
+//! cameras takes its input from `EVR_STEREO_INPUT`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use crate::process;
 use crate::stage::Stage;
 use crate::{recordings, workspace};
 
+/// What a stereo camera would have recorded of the clip.
+const STEREO: &str = "stereo.mp4";
+
 /// Runs all scripts against the staged plugin.
 pub(crate) fn run(stage: &Stage, assets: &Assets) -> Result<()> {
     let mut scripts: Vec<PathBuf> = fs::read_dir(workspace::root().join("pipelines"))?
@@ -22,11 +26,27 @@ pub(crate) fn run(stage: &Stage, assets: &Assets) -> Result<()> {
     scripts.sort();
     ensure!(!scripts.is_empty(), "pipelines/ holds no script");
     let folder = workspace::target()?.join("pipelines");
+    fs::create_dir_all(&folder)?;
+    stereo(stage, assets, &folder.join(STEREO))?;
     for script in scripts {
         let name = script.file_stem().unwrap_or_default();
         run_one(stage, assets, &script, &folder.join(name))
             .with_context(|| format!("pipelines/{}.sh", name.display()))?;
     }
+    Ok(())
+}
+
+/// Lays the clip twice into one picture, as both eyes of a camera far from what it sees.
+fn stereo(stage: &Stage, assets: &Assets, path: &Path) -> Result<()> {
+    let line = format!(
+        "-q filesrc location={} ! qtdemux ! h264parse ! avdec_h264 ! tee name=t \
+         compositor name=both sink_1::xpos=768 ! x264enc speed-preset=ultrafast ! h264parse ! mp4mux ! filesink location={} \
+         t. ! queue ! both. t. ! queue ! both.",
+        assets.clip.display(),
+        path.display()
+    );
+    let program = Path::new("gst-launch-1.0");
+    process::capture(stage.command(program, assets).args(line.split_whitespace()))?;
     Ok(())
 }
 
@@ -36,6 +56,7 @@ fn run_one(stage: &Stage, assets: &Assets, script: &Path, folder: &Path) -> Resu
         stage
             .command(script, assets)
             .env("EVR_INPUT", &assets.clip)
+            .env("EVR_STEREO_INPUT", folder.with_file_name(STEREO))
             .env("EVR_MODEL", &assets.model)
             .env("EVR_RECORDINGS", folder),
     )?;

@@ -1,0 +1,177 @@
+//! From the picture with both eyes to the one that is shown: each eye cut out, bent where a
+//! calibration is given, and laid in its place.
+
+use evr_zed::{
+    calibration::{Calibration, CalibrationError},
+    rectify::{Rectified, RectifyError},
+    remap::{Map, Plane},
+};
+use gst_video::{VideoFormat, VideoFrameExt, VideoFrameRef, VideoInfo};
+
+use super::{ZedSrcFileLayout, ZedSrcStreamType};
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ComposeError {
+    #[error("the recording is {0}x{1}, of which no two eyes of even width and height can be cut")]
+    Odd(u32, u32),
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+    #[error(transparent)]
+    Rectify(#[from] RectifyError),
+    #[error("a frame could not be mapped or made: {0}")]
+    Frame(#[from] glib::BoolError),
+}
+
+/// One plane of a format: bytes a sample, and for how many pixels along each side one stands.
+#[derive(Clone, Copy)]
+struct Shape {
+    bytes: usize,
+    step: usize,
+}
+
+fn shapes(format: VideoFormat) -> &'static [Shape] {
+    const LUMA: Shape = Shape { bytes: 1, step: 1 };
+    const CHROMA: Shape = Shape { bytes: 1, step: 2 };
+    const BOTH_CHROMA: Shape = Shape { bytes: 2, step: 2 };
+    const COLOUR: Shape = Shape { bytes: 4, step: 1 };
+    match format {
+        VideoFormat::I420 => &[LUMA, CHROMA, CHROMA],
+        VideoFormat::Nv12 => &[LUMA, BOTH_CHROMA],
+        VideoFormat::Bgra => &[COLOUR],
+        // GRAY8; the file's reader gives no other.
+        _ => &[LUMA],
+    }
+}
+
+/// An eye that is shown: which one, and where, in eyes from the left and from the top.
+type Shown = (usize, usize, usize);
+
+pub(super) struct Composer {
+    layout: ZedSrcFileLayout,
+    shown: &'static [Shown],
+    eye: (usize, usize),
+    input: VideoInfo,
+    output: VideoInfo,
+    /// For whole pixels and, where the format has them, for chroma: left and right eye.
+    maps: Option<[Option<[Map; 2]>; 2]>,
+}
+
+impl Composer {
+    pub(super) fn new(
+        input: &VideoInfo,
+        layout: ZedSrcFileLayout,
+        show: ZedSrcStreamType,
+        calibration: Option<&Calibration>,
+    ) -> Result<Self, ComposeError> {
+        let (width, height) = match layout {
+            ZedSrcFileLayout::SideBySide => (input.width() / 2, input.height()),
+            ZedSrcFileLayout::TopBottom => (input.width(), input.height() / 2),
+        };
+        let halved = match layout {
+            ZedSrcFileLayout::SideBySide => input.width(),
+            ZedSrcFileLayout::TopBottom => input.height(),
+        };
+        if halved % 2 + width % 2 + height % 2 > 0 || width == 0 || height == 0 {
+            return Err(ComposeError::Odd(input.width(), input.height()));
+        }
+        let (shown, columns, rows): (&[Shown], _, _) = match show {
+            ZedSrcStreamType::Left => (&[(0, 0, 0)], 1, 1),
+            ZedSrcStreamType::Right => (&[(1, 0, 0)], 1, 1),
+            ZedSrcStreamType::TopBottom => (&[(0, 0, 0), (1, 0, 1)], 1, 2),
+            ZedSrcStreamType::SideBySide => (&[(0, 0, 0), (1, 1, 0)], 2, 1),
+        };
+        let output = VideoInfo::builder(input.format(), width * columns, height * rows)
+            .fps(input.fps())
+            .par(input.par())
+            .colorimetry(&input.colorimetry())
+            .build()?;
+        let halves = shapes(input.format()).iter().any(|shape| shape.step == 2);
+        let maps = match calibration {
+            None => None,
+            Some(calibration) => {
+                let rectified = Rectified::new(&calibration.rig(width, height)?)?;
+                Some([Some(rectified.maps(1)), halves.then(|| rectified.maps(2))])
+            }
+        };
+        Ok(Self {
+            layout,
+            shown,
+            eye: (width as usize, height as usize),
+            input: input.clone(),
+            output,
+            maps,
+        })
+    }
+
+    pub(super) fn output(&self) -> &VideoInfo {
+        &self.output
+    }
+
+    /// Makes the picture that is shown, in memory of `target`.
+    pub(super) fn compose(
+        &self,
+        source: &gst::BufferRef,
+        target: &mut gst::BufferRef,
+    ) -> Result<(), ComposeError> {
+        let source = VideoFrameRef::from_buffer_ref_readable(source, &self.input)?;
+        let mut target = VideoFrameRef::from_buffer_ref_writable(target, &self.output)?;
+        for (n, shape) in shapes(self.input.format()).iter().enumerate() {
+            let from = Raster {
+                stride: source.plane_stride()[n] as usize,
+                bytes: source.plane_data(n as u32)?,
+            };
+            let stride = target.plane_stride()[n] as usize;
+            let bytes = target.plane_data_mut(n as u32)?;
+            for shown in self.shown {
+                self.lay(*shown, *shape, &from, bytes, stride);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays one eye's part of one plane into its place.
+    fn lay(
+        &self,
+        (eye, x, y): Shown,
+        shape: Shape,
+        from: &Raster<'_>,
+        to: &mut [u8],
+        stride: usize,
+    ) {
+        let (width, height) = (self.eye.0 / shape.step, self.eye.1 / shape.step);
+        let row = width * shape.bytes;
+        let to = &mut to[y * height * stride..];
+        let (right, down) = match self.layout {
+            ZedSrcFileLayout::SideBySide => (eye, 0),
+            ZedSrcFileLayout::TopBottom => (0, eye),
+        };
+        let plane = Plane {
+            bytes: &from.bytes[down * height * from.stride..],
+            stride: from.stride,
+            offset: right * row,
+        };
+        let map = self
+            .maps
+            .as_ref()
+            .and_then(|maps| maps[shape.step - 1].as_ref());
+        let offset = x * row;
+        match (map.map(|maps| &maps[eye]), shape.bytes) {
+            (Some(map), 1) => map.apply::<1>(plane, to, stride, offset),
+            (Some(map), 2) => map.apply::<2>(plane, to, stride, offset),
+            (Some(map), _) => map.apply::<4>(plane, to, stride, offset),
+            (None, _) => {
+                let rows = plane.bytes.chunks(plane.stride).zip(to.chunks_mut(stride));
+                for (source, target) in rows.take(height) {
+                    target[offset..offset + row]
+                        .copy_from_slice(&source[plane.offset..plane.offset + row]);
+                }
+            }
+        }
+    }
+}
+
+/// A plane of the picture with both eyes.
+struct Raster<'a> {
+    bytes: &'a [u8],
+    stride: usize,
+}

@@ -1,0 +1,230 @@
+//! A recording, read and decoded by a private pipeline of stock elements. Nothing of ZED's own
+//! lives here: what comes out is the picture with both eyes and its time in the file.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use gst::prelude::*;
+
+use super::settings::Kind;
+
+/// What the pictures may be: formats that can be cut and bent as they are.
+const FORMATS: &str = "video/x-raw,format=(string){I420,NV12,BGRA,GRAY8}";
+/// What raw YUYV becomes: encoders and detectors take it, and half its chroma rows are no loss
+/// beside that.
+const RAW_FORMAT: &str = "video/x-raw,format=I420";
+/// How often a wait looks whether it is to end.
+const LOOK: Duration = Duration::from_millis(20);
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileError {
+    #[error("location={0} cannot be opened: {1}")]
+    Unreadable(String, std::io::Error),
+    #[error("{0} is needed and not installed: {1}")]
+    NoElement(&'static str, glib::Error),
+    #[error("location={0} cannot be played: {1}")]
+    Unplayable(String, String),
+    #[error(
+        "location={0} showed no picture within {1} s: it holds no video, or raise open-timeout-sec"
+    )]
+    Silent(String, f32),
+    #[error("location={0} ends before its first picture")]
+    Empty(String),
+    #[error("location={0}: the picture changes from {1} to {2}, which no recording of a ZED does")]
+    Changed(String, String, String),
+}
+
+/// A picture with both eyes.
+pub(super) struct Picture {
+    pub buffer: gst::Buffer,
+    /// Since the file's beginning.
+    pub time: Option<gst::ClockTime>,
+}
+
+/// What became of waiting for a picture.
+pub(super) enum Next {
+    Picture(Picture),
+    End,
+    /// Somebody asked not to wait any longer.
+    Interrupted,
+}
+
+pub(super) struct File {
+    name: String,
+    pipeline: gst::Pipeline,
+    sink: gst_app::AppSink,
+    info: gst_video::VideoInfo,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let down = self.pipeline.set_state(gst::State::Null);
+        debug_assert!(down.is_ok(), "a pipeline can always be taken down");
+    }
+}
+
+impl File {
+    /// Opens the file and waits for its first picture, `patience` seconds at most.
+    pub(super) fn open(path: &Path, kind: Kind, patience: f32) -> Result<Self, FileError> {
+        let name = path.display().to_string();
+        // Said here because filesrc's own words name an element that the user never made.
+        if let Err(err) = std::fs::File::open(path) {
+            return Err(FileError::Unreadable(name, err));
+        }
+        let (pipeline, sink) = reader(path, kind)?;
+        let mut file = Self {
+            name,
+            pipeline,
+            sink,
+            info: gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, 1, 1)
+                .build()
+                .expect("a picture of one pixel is possible"),
+            interrupted: Arc::default(),
+        };
+        if file.pipeline.set_state(gst::State::Playing).is_err() {
+            return Err(file.fault());
+        }
+        file.info = file.first(patience)?;
+        Ok(file)
+    }
+
+    /// The size and format of all pictures, from the first, which stays.
+    fn first(&self, patience: f32) -> Result<gst_video::VideoInfo, FileError> {
+        let patience = Duration::from_secs_f32(patience);
+        let mut waited = Duration::ZERO;
+        loop {
+            let wait = gst::ClockTime::from_nseconds(LOOK.as_nanos() as u64);
+            if let Some(sample) = self.sink.try_pull_preroll(wait) {
+                let caps = sample.caps().expect("a sample of appsink has caps");
+                let info = gst_video::VideoInfo::from_caps(caps);
+                return Ok(info.expect("appsink takes raw video alone"));
+            }
+            self.check()?;
+            if self.sink.is_eos() {
+                return Err(FileError::Empty(self.name.clone()));
+            }
+            waited += LOOK;
+            if waited > patience {
+                return Err(FileError::Silent(self.name.clone(), patience.as_secs_f32()));
+            }
+        }
+    }
+
+    pub(super) fn info(&self) -> &gst_video::VideoInfo {
+        &self.info
+    }
+
+    pub(super) fn duration(&self) -> Option<gst::ClockTime> {
+        self.pipeline.query_duration()
+    }
+
+    /// While this is true, nothing waits.
+    pub(super) fn interrupted(&self) -> Arc<AtomicBool> {
+        self.interrupted.clone()
+    }
+
+    pub(super) fn next(&self) -> Result<Next, FileError> {
+        let look = gst::ClockTime::from_nseconds(LOOK.as_nanos() as u64);
+        loop {
+            if self.interrupted.load(Ordering::Acquire) {
+                return Ok(Next::Interrupted);
+            }
+            if let Some(sample) = self.sink.try_pull_sample(look) {
+                return self.picture(&sample).map(Next::Picture);
+            }
+            self.check()?;
+            if self.sink.is_eos() {
+                return Ok(Next::End);
+            }
+        }
+    }
+
+    fn picture(&self, sample: &gst::Sample) -> Result<Picture, FileError> {
+        let info = sample.caps().map(gst_video::VideoInfo::from_caps);
+        let same = |info: &gst_video::VideoInfo| {
+            (info.format(), info.width(), info.height())
+                == (self.info.format(), self.info.width(), self.info.height())
+        };
+        match info {
+            Some(Ok(info)) if !same(&info) => {
+                let words = |info: &gst_video::VideoInfo| {
+                    format!("{} {}x{}", info.format(), info.width(), info.height())
+                };
+                let (was, is) = (words(&self.info), words(&info));
+                return Err(FileError::Changed(self.name.clone(), was, is));
+            }
+            _ => {}
+        }
+        let buffer = sample
+            .buffer_owned()
+            .expect("a sample of appsink has a buffer");
+        let segment = sample.segment();
+        let segment = segment.and_then(|s| s.downcast_ref::<gst::ClockTime>());
+        let time = buffer.pts();
+        Ok(Picture {
+            time: segment.map_or(time, |segment| segment.to_stream_time(time)),
+            buffer,
+        })
+    }
+
+    /// Goes to another place of the file; says whether it could.
+    pub(super) fn seek(&self, to: gst::ClockTime) -> bool {
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+        self.pipeline.seek_simple(flags, to).is_ok()
+    }
+
+    fn check(&self) -> Result<(), FileError> {
+        let bus = self.pipeline.bus().expect("a pipeline has a bus");
+        let error = bus.pop_filtered(&[gst::MessageType::Error]);
+        error.map_or(Ok(()), |message| Err(self.told(&message)))
+    }
+
+    /// Why a state change failed.
+    fn fault(&self) -> FileError {
+        let bus = self.pipeline.bus().expect("a pipeline has a bus");
+        match bus.pop_filtered(&[gst::MessageType::Error]) {
+            Some(message) => self.told(&message),
+            None => FileError::Unplayable(self.name.clone(), "its pipeline does not start".into()),
+        }
+    }
+
+    fn told(&self, message: &gst::Message) -> FileError {
+        let text = match message.view() {
+            gst::MessageView::Error(err) => err.error().to_string(),
+            _ => "no reason was given".into(),
+        };
+        FileError::Unplayable(self.name.clone(), text)
+    }
+}
+
+fn reader(path: &Path, kind: Kind) -> Result<(gst::Pipeline, gst_app::AppSink), FileError> {
+    let (parse, formats) = match kind {
+        Kind::Video => ("decodebin".to_owned(), FORMATS),
+        Kind::Raw { width, height, fps } => (
+            format!(
+                "rawvideoparse use-sink-caps=false format=yuy2 width={width} height={height} framerate={fps}/1"
+            ),
+            RAW_FORMAT,
+        ),
+    };
+    let line = format!(
+        "filesrc name=in ! {parse} ! videoconvert ! appsink name=out sync=false max-buffers=2"
+    );
+    let pipeline = gst::parse::launch(&line)
+        .map_err(|err| FileError::NoElement("a decoder of GStreamer's base plugins", err))?
+        .downcast::<gst::Pipeline>()
+        .expect("a launch line of several elements is a pipeline");
+    let source = pipeline.by_name("in").expect("the line names it");
+    source.set_property("location", path);
+    let sink = pipeline.by_name("out").expect("the line names it");
+    let sink: gst_app::AppSink = sink.downcast().expect("the line makes an appsink");
+    sink.set_caps(Some(&formats.parse().expect("the caps are right")));
+    Ok((pipeline, sink))
+}
