@@ -29,6 +29,62 @@ struct Case {
     decoder: &'static str,
 }
 
+/// What onnxinference 1.28 has to be told of the models, as its documentation says.
+const SSDLITE: &str = "\
+[modelinfo]
+version=1.0
+group-id=ssd-mobilenet-v1-variant-1-out
+
+[images]
+id=images
+type=float32
+dims=1,3,300,300
+dir=input
+ranges=-1.0,1.0;-1.0,1.0;-1.0,1.0
+
+[detection_boxes]
+id=ssd-mobilenet-v1-variant-1-out-boxes
+type=float32
+dims=1,100,4
+dir=output
+
+[detection_classes]
+id=ssd-mobilenet-v1-variant-1-out-classes
+type=float32
+dims=1,100
+dir=output
+
+[detection_scores]
+id=ssd-mobilenet-v1-variant-1-out-scores
+type=float32
+dims=1,100
+dir=output
+
+[num_detections]
+id=generic-variant-1-out-count
+type=float32
+dims=1
+dir=output
+";
+const YOLOX: &str = "\
+[modelinfo]
+version=1.0
+group-id=yolox-out
+
+[images]
+id=images
+type=float32
+dims=1,3,416,416
+dir=input
+ranges=0.0,255.0;0.0,255.0;0.0,255.0
+
+[output]
+id=yolox-out
+type=float32
+dims=1,3549,85
+dir=output
+";
+
 fn main() {
     gst::init().expect("GStreamer is installed");
     gstevr::plugin_register_static().expect("the plugin registers");
@@ -47,48 +103,71 @@ fn main() {
     }
 }
 
+/// Whether onnxinference reads a file beside the model instead of properties, as from 1.28 on.
+fn reads_modelinfo() -> bool {
+    gst::version() >= (1, 27, 0, 0)
+}
+
 fn cases(folder: &Path) -> Vec<Case> {
+    let scaled = |format: &str, side: u32, borders: bool| {
+        format!(
+            "videoconvertscale add-borders={borders} ! video/x-raw,format={format},width={side},\
+             height={side},pixel-aspect-ratio=1/1 ! onnxinference "
+        )
+    };
+    let told = |properties: &str| match reads_modelinfo() {
+        true => String::new(),
+        false => format!("input-image-format=chw {properties}"),
+    };
     let mut cases = Vec::new();
     if let Ok(model) = std::env::var("EVR_TEST_MODEL_NMS") {
+        // From 1.28 on its decoder takes only models whose shapes are open.
+        let (name, decoder) = match reads_modelinfo() {
+            true => (
+                "SSDLite with NMS in it, which upstream infers but does not decode",
+                "",
+            ),
+            false => (
+                "SSDLite with NMS in it",
+                "! ssdobjectdetector score-threshold=0.5 size-threshold=1",
+            ),
+        };
         cases.push(Case {
-            name: "SSDLite with NMS in it",
-            model,
-            upstream: "videoconvertscale add-borders=false ! \
-                video/x-raw,format=RGB,width=300,height=300 ! onnxinference \
-                input-image-format=chw input-tensor-scale=127.5 input-tensor-offset=-1"
-                .into(),
-            decoder: "! ssdobjectdetector score-threshold=0.5 size-threshold=1",
+            name,
+            model: copy(&model, folder, "nms.onnx", &[], SSDLITE),
+            upstream: scaled("RGB", 300, false)
+                + &told("input-tensor-scale=127.5 input-tensor-offset=-1"),
+            decoder,
         });
     }
     if let Ok(model) = std::env::var("EVR_BENCH_MODEL") {
+        // A `metadata_props` (field 14 of onnx.proto's ModelProto), which may stand at the end:
+        // before 1.28 a model whose metadata do not name its output is refused.
+        let entry = [field(1, b"output"), field(2, b"yolox-out")].concat();
+        let name = "yolox_nano.onnx";
         cases.push(Case {
             name: "yolox_nano, which upstream infers but does not decode",
-            model: with_tensor_id(&model, folder),
-            upstream: "videoconvertscale add-borders=true ! \
-                video/x-raw,format=BGR,width=416,height=416 ! onnxinference \
-                input-image-format=chw"
-                .into(),
+            model: copy(&model, folder, name, &field(14, &entry), YOLOX),
+            upstream: scaled("BGR", 416, true) + &told(""),
             decoder: "",
         });
     }
     cases
 }
 
-/// A copy of the model whose metadata name its output `output`, without which onnxinference refuses
-/// it: a `metadata_props` (field 14 of onnx.proto's ModelProto), which may stand at the end.
-fn with_tensor_id(model: &str, folder: &Path) -> String {
-    let mut bytes = std::fs::read(model).expect("EVR_BENCH_MODEL is a file");
-    let text = |number: u8, text: &str| {
-        let length = u8::try_from(text.len()).expect("it is short");
-        [&[number << 3 | 2, length], text.as_bytes()].concat()
-    };
-    let entry = [text(1, "output"), text(2, "yolox-out")].concat();
-    bytes.push(14 << 3 | 2);
-    bytes.push(u8::try_from(entry.len()).expect("it is short"));
-    bytes.extend(entry);
-    let copy = folder.join("yolox_nano.onnx");
-    std::fs::write(&copy, bytes).expect("written");
-    copy.display().to_string()
+/// A protobuf field of bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(bytes.len()).expect("it is short");
+    [&[number << 3 | 2, length], bytes].concat()
+}
+
+/// A copy of the model, something put to its end, with what onnxinference reads beside it.
+fn copy(model: &str, folder: &Path, name: &str, end: &[u8], modelinfo: &str) -> String {
+    let bytes = std::fs::read(model).expect("the variable names a file");
+    let path = folder.join(name);
+    std::fs::write(&path, [&bytes, end].concat()).expect("written");
+    std::fs::write(folder.join(format!("{name}.modelinfo")), modelinfo).expect("written");
+    path.display().to_string()
 }
 
 fn measure(case: &Case, cores: &str) {
