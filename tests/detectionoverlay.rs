@@ -158,3 +158,78 @@ fn the_mark_follows_the_gate() {
         assert!(map.as_slice().contains(&230));
     }
 }
+
+#[test]
+fn the_mark_stays_while_more_becomes_known_of_a_recording() {
+    common::init();
+    let mut harness = gst_check::Harness::new("detectionoverlay");
+    let info = VideoInfo::builder(VideoFormat::Rgb, SIZE.0, SIZE.1);
+    let info = info.build().expect("a sound size");
+    harness.set_src_caps(info.to_caps().expect("a sound format"));
+    for (phase, marked) in [("open", true), ("update", true), ("close", false)] {
+        let mut fields = gst::Structure::builder("evr-recording")
+            .field("id", 1_u64)
+            .field("phase", phase)
+            .field("cause", "signal")
+            .field("signals", "[]");
+        for time in [
+            "asked",
+            "start",
+            "sync-point",
+            "end",
+            "event-start",
+            "event-end",
+        ] {
+            fields = fields.field(time, 0_i64);
+        }
+        let fields = fields.build();
+        assert!(harness.push_event(gst::event::CustomDownstream::new(fields)));
+        let buffer = gst::Buffer::from_mut_slice(vec![0; info.size()]);
+        assert_eq!(harness.push(buffer), Ok(gst::FlowSuccess::Ok));
+        let buffer = harness.pull().expect("a frame");
+        let drawn = first(&info, &buffer).concat().contains(&230);
+        assert_eq!(drawn, marked, "{phase}");
+    }
+}
+
+#[test]
+fn a_box_that_a_tracker_predicts_is_drawn_and_one_of_motion_is_not() {
+    common::init();
+    for (name, field, expected) in [("detection", "predicted", true), ("motion", "area", false)] {
+        let mut harness = gst_check::Harness::new_parse("detectionoverlay labels=false");
+        let info = VideoInfo::builder(VideoFormat::Rgb, SIZE.0, SIZE.1);
+        let info = info.build().expect("a sound size");
+        harness.set_src_caps(info.to_caps().expect("a sound format"));
+        let mut buffer = gst::Buffer::from_mut_slice(vec![0; info.size()]);
+        let kind = if expected { "person" } else { "motion" };
+        let fields = buffer.get_mut().expect("one owner");
+        let mut region = VideoRegionOfInterestMeta::add(fields, kind, (40, 30, 60, 50));
+        region.add_param(gst::Structure::builder(name).field(field, true).build());
+        assert_eq!(harness.push(buffer), Ok(gst::FlowSuccess::Ok));
+        let buffer = harness.pull().expect("a frame");
+        let drawn = first(&info, &buffer)
+            .iter()
+            .flatten()
+            .any(|&value| value != 0);
+        assert_eq!(drawn, expected, "{name}");
+    }
+}
+
+#[test]
+fn what_is_drawn_is_not_seen_on_another_branch() {
+    common::init();
+    let pipeline = common::launch(
+        "videotestsrc pattern=black num-buffers=2 ! video/x-raw,format=RGB,width=160,height=120 ! \
+         tee name=t t. ! queue ! appsink name=plain sync=false \
+         t. ! queue ! detectionoverlay recording=true ! appsink name=out sync=false",
+    );
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let [plain, out] = ["plain", "out"].map(|name| {
+        let sink: gst_app::AppSink = pipeline.by_name(name).and_downcast().expect("an appsink");
+        let sample = sink.pull_sample().expect("a frame");
+        let map = sample.buffer().expect("a frame").map_readable();
+        map.expect("memory").iter().any(|&value| value != 0)
+    });
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    assert!(out && !plain);
+}

@@ -5,7 +5,7 @@
 use evr_core::detection::{BoundingBox, Detection, Observation};
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::track;
+use super::{motion, track};
 
 const OBSERVATION_META: &str = "GstEvrObservationMeta";
 const DETECTION: &str = "detection";
@@ -60,6 +60,8 @@ pub(crate) fn attach(
         }
         region.add_param(param);
     }
+    #[cfg(feature = "v1_24")]
+    super::analytics::attach(buffer, &observation.detections, (width, height))?;
     Ok(())
 }
 
@@ -80,11 +82,11 @@ pub(crate) fn set_age(buffer: &mut gst::BufferRef, age: u64) {
 /// regions of motion and predicted ones are no detections.
 /// Regions of a foreign detector count as observed; their frame's `seq` is then 0.
 pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observation> {
-    let detections: Vec<_> = buffer
-        .iter_meta::<VideoRegionOfInterestMeta>()
-        .filter(|region| track::is_detection(region))
-        .map(|region| detection(&region, size))
-        .collect();
+    let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
+    let regions = regions.filter(|region| track::is_detection(region));
+    let detections: Vec<_> = regions.map(|region| detection(&region, size)).collect();
+    #[cfg(feature = "v1_24")]
+    let detections = with_analytics(buffer, detections, size);
     let own = gst::meta::CustomMeta::from_buffer(buffer, OBSERVATION_META).ok();
     match own {
         Some(meta) => {
@@ -101,6 +103,31 @@ pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observat
             ..Observation::default()
         }),
     }
+}
+
+/// What GStreamer's own metas add: tracks, and where there are no regions, detections.
+#[cfg(feature = "v1_24")]
+fn with_analytics(
+    buffer: &gst::BufferRef,
+    mut detections: Vec<Detection>,
+    size: (u32, u32),
+) -> Vec<Detection> {
+    if detections.is_empty() {
+        return super::analytics::read(buffer, size);
+    }
+    super::analytics::apply_tracks(buffer, &mut detections);
+    detections
+}
+
+/// What is to be shown on a frame of `width` by `height` pixels: its detections, and where a tracker
+/// predicts objects that nobody looked for in it.
+pub(crate) fn shown(buffer: &gst::BufferRef, size: (u32, u32)) -> Vec<Detection> {
+    let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
+    let regions = regions.filter(|region| !motion::is_motion(region));
+    let shown = regions.map(|region| detection(&region, size)).collect();
+    #[cfg(feature = "v1_24")]
+    let shown = with_analytics(buffer, shown, size);
+    shown
 }
 
 fn detection(region: &VideoRegionOfInterestMeta, (width, height): (u32, u32)) -> Detection {

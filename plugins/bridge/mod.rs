@@ -1,6 +1,8 @@
 //! Between core and GStreamer: each file turns one kind of thing into the other, once, so that
 //! elements that must agree on it share the code and never each other.
 
+#[cfg(feature = "v1_24")]
+mod analytics;
 pub(crate) mod detection;
 pub(crate) mod directory;
 pub(crate) mod message;

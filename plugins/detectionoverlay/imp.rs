@@ -1,8 +1,8 @@
 //! The element `detectionoverlay`.
 //!
 //! Draws onto raw video what a detector before it has found: a box an object, with its label, its
-//! confidence and the identity that a tracker gave it; also zones, and a mark while something is
-//! recorded. It writes into the frames, so it stands where they are shown, and never before a
+//! confidence and the identity that a tracker gave it, also where a tracker only predicts the box;
+//! also zones, and a mark while something is recorded. It writes into the frames, so it stands where they are shown, and never before a
 //! detector.
 //!
 //! The mark follows the recordings of a `signalgate` before it; where there is none, an application
@@ -103,7 +103,7 @@ impl DetectionOverlay {
         let Some(info) = info else {
             return Err("a frame came before its caps: send caps first".into());
         };
-        let observation = detection::read(buffer, (info.width(), info.height()));
+        let detections = detection::shown(buffer, (info.width(), info.height()));
         let mut frame = VideoFrameRef::from_buffer_ref_writable(buffer, &info)
             .map_err(|_| "a frame's memory cannot be written: send system memory".to_string())?;
         let mut canvas = Canvas::new(&mut frame);
@@ -117,7 +117,7 @@ impl DetectionOverlay {
             track_id: settings.track_ids,
         };
         // The best on top.
-        for detection in observation.iter().flat_map(|it| it.detections.iter().rev()) {
+        for detection in detections.iter().rev() {
             painter.detection(detection, words);
         }
         if recording || settings.recording {
@@ -199,7 +199,7 @@ impl BaseTransformImpl for DetectionOverlay {
     fn sink_event(&self, event: gst::Event) -> bool {
         match Recording::from_event(&event) {
             Some(Ok(recording)) => {
-                self.state().recording = matches!(recording.phase, Phase::Open);
+                self.state().recording = !matches!(recording.phase, Phase::Close);
             }
             Some(Err(reason)) => gst::warning!(CAT, imp = self, "{reason}"),
             None => {}

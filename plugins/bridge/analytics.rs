@@ -1,0 +1,172 @@
+//! Detections as GStreamer's own analytics metas, which came with 1.24: written beside the regions
+//! of interest, so that upstream's overlay and trackers see them, and read where there are no
+//! regions, so that upstream's detectors count. What belongs here: that translation. What a region
+//! says stands in `detection`.
+
+use evr_core::detection::{BoundingBox, Detection};
+use gst_analytics::{
+    AnalyticsMetaRefExt, AnalyticsMtdRef, AnalyticsODMtd, AnalyticsRelationMeta,
+    AnalyticsRelationMetaODExt, AnalyticsTrackingMtd, RelTypes,
+};
+
+/// What a detector without names found.
+const NAMELESS: &str = "object";
+
+#[cfg_attr(
+    not(feature = "onnx"),
+    allow(dead_code, reason = "only detectors write")
+)]
+/// Puts detections onto their frame of `width` by `height` pixels.
+pub(super) fn attach(
+    buffer: &mut gst::BufferRef,
+    detections: &[Detection],
+    (width, height): (u32, u32),
+) -> Result<(), glib::BoolError> {
+    // Also where nothing was found: whoever reads these then knows that somebody looked.
+    let mut meta = AnalyticsRelationMeta::add(buffer);
+    let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as i32;
+    for detection in detections {
+        let BoundingBox { l, t, w, h } = detection.bbox;
+        meta.add_od_mtd(
+            glib::Quark::from_str(&detection.label),
+            pixels(l, width),
+            pixels(t, height),
+            pixels(w, width),
+            pixels(h, height),
+            detection.confidence as f32,
+        )?;
+    }
+    Ok(())
+}
+
+/// Reads the detections off a frame of `width` by `height` pixels.
+pub(super) fn read(buffer: &gst::BufferRef, (width, height): (u32, u32)) -> Vec<Detection> {
+    let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else {
+        return Vec::new();
+    };
+    let fraction = |value: i32, size: u32| f64::from(value) / f64::from(size.max(1));
+    let detection = |object: AnalyticsMtdRef<'_, AnalyticsODMtd>| {
+        let at = object.location().ok()?;
+        let label = object.obj_type();
+        Some(Detection {
+            label: label.map_or(NAMELESS, |label| label.as_str()).to_owned(),
+            label_id: -1,
+            confidence: f64::from(at.loc_conf_lvl),
+            bbox: BoundingBox::from_corners(
+                fraction(at.x, width),
+                fraction(at.y, height),
+                fraction(at.x.saturating_add(at.w), width),
+                fraction(at.y.saturating_add(at.h), height),
+            ),
+            track_id: track(&meta, object.id()),
+        })
+    };
+    meta.iter::<AnalyticsODMtd>()
+        .filter_map(detection)
+        .collect()
+}
+
+/// Gives detections that came as regions the tracks that upstream's tracker knows them by. It goes
+/// by the metas, which stand in the regions' order.
+pub(super) fn apply_tracks(buffer: &gst::BufferRef, detections: &mut [Detection]) {
+    let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else {
+        return;
+    };
+    let objects: Vec<_> = meta
+        .iter::<AnalyticsODMtd>()
+        .map(|object| object.id())
+        .collect();
+    if objects.len() != detections.len() {
+        return;
+    }
+    for (detection, object) in detections.iter_mut().zip(objects) {
+        detection.track_id = detection.track_id.or_else(|| track(&meta, object));
+    }
+}
+
+fn track(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: u32) -> Option<i64> {
+    let related = meta.iter_direct_related::<AnalyticsTrackingMtd>(object, RelTypes::RELATE_TO);
+    let ids = related.map(|track| track.info().0);
+    ids.filter_map(|id| i64::try_from(id).ok()).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use evr_core::detection::Observation;
+    use gst_analytics::AnalyticsRelationMetaTrackingExt;
+
+    use super::super::detection;
+    use super::*;
+
+    const SIZE: (u32, u32) = (640, 480);
+
+    fn car(l: f64) -> Detection {
+        Detection {
+            label: "car".into(),
+            label_id: -1,
+            confidence: 0.5,
+            bbox: BoundingBox {
+                l,
+                t: 0.25,
+                w: 0.125,
+                h: 0.5,
+            },
+            track_id: None,
+        }
+    }
+
+    #[test]
+    fn what_upstream_found_is_an_observation() {
+        gst::init().expect("GStreamer is installed");
+        detection::register_meta();
+        for cars in [vec![], vec![car(0.25)], vec![car(0.5), car(0.0)]] {
+            let mut buffer = gst::Buffer::new();
+            let buffer = buffer.get_mut().expect("one owner");
+            attach(buffer, &cars, SIZE).expect("there is room");
+            let observed = detection::read(buffer, SIZE).map(|it| it.detections);
+            assert_eq!(observed, (!cars.is_empty()).then_some(cars));
+        }
+    }
+
+    #[test]
+    fn ours_are_written_both_ways_and_read_once() {
+        gst::init().expect("GStreamer is installed");
+        detection::register_meta();
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().expect("one owner");
+        let observation = Observation {
+            seq: 3,
+            model: "test".into(),
+            detections: vec![car(0.25), car(0.5)],
+        };
+        detection::attach(buffer, &observation, SIZE).expect("there is room");
+        assert_eq!(read(buffer, SIZE), observation.detections);
+        assert_eq!(detection::read(buffer, SIZE), Some(observation));
+    }
+
+    #[test]
+    fn upstreams_tracks_are_taken_over() {
+        gst::init().expect("GStreamer is installed");
+        detection::register_meta();
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().expect("one owner");
+        let observation = Observation {
+            detections: vec![car(0.25), car(0.5)],
+            ..Observation::default()
+        };
+        detection::attach(buffer, &observation, SIZE).expect("there is room");
+        // As upstream's ioutracker does: the same meta, a relation either way.
+        let mut meta = buffer
+            .meta_mut::<AnalyticsRelationMeta>()
+            .expect("attached");
+        let track = meta
+            .add_tracking_mtd(7, gst::ClockTime::ZERO)
+            .expect("room")
+            .id();
+        meta.set_relation(RelTypes::RELATE_TO, 1, track)
+            .expect("both are there");
+        let read = detection::read(buffer, SIZE).expect("observed");
+        let tracks: Vec<_> = read.detections.iter().map(|it| it.track_id).collect();
+        assert_eq!(tracks, [None, Some(7)]);
+    }
+}
