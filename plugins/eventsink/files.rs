@@ -210,23 +210,21 @@ impl Files {
 
     /// Sets aside what nobody can make a clip of, its sidecar last; where it is now.
     pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
-        let part = self.clip_part();
-        fs::rename(&part, broken(&part))?;
+        let broken = step_aside(&self.clip_part())?;
         self.set_sidecar_aside()?;
-        Ok(broken(&part))
+        Ok(broken)
     }
 
     /// The rest of setting a clip aside.
     pub(super) fn set_sidecar_aside(&self) -> io::Result<()> {
         self.clean();
-        let sidecar = self.sidecar_part();
-        fs::rename(&sidecar, broken(&sidecar))?;
-        sync_directory(&sidecar)
+        step_aside(&self.sidecar_part())?;
+        sync_directory(&self.sidecar_part())
     }
 
     /// Gives a clip back the name of an unfinished one.
     pub(super) fn unpublish(&self) -> io::Result<()> {
-        fs::rename(self.clip(), self.clip_part())
+        rename_new(&self.clip(), &self.clip_part())
     }
 
     /// Writes down what is known while the recording goes on, in one step: whoever reads it after
@@ -281,8 +279,14 @@ impl Files {
         let thumbnail = (self.thumbnail_part(), self.thumbnail());
         let mut done: Vec<(PathBuf, PathBuf)> = Vec::new();
         let mut name = |names: &(PathBuf, PathBuf)| {
+            // A repair may take the picture once more.
+            if *names == thumbnail {
+                fs::rename(&names.0, &names.1)?;
+            } else {
+                rename_new(&names.0, &names.1)?;
+            }
             done.push(names.clone());
-            fs::rename(&names.0, &names.1)
+            Ok(())
         };
         // When a crash came after this step, it is done.
         let is_named = !clip.0.exists() && clip.1.exists();
@@ -341,6 +345,36 @@ fn new(part: &Path) -> PathBuf {
 /// What a `.part` is called of which nobody can make a clip.
 fn broken(part: &Path) -> PathBuf {
     format!("{}{BROKEN}", part.display()).into()
+}
+
+/// Sets a `.part` aside, beside those that were before it; where it is now.
+fn step_aside(part: &Path) -> io::Result<PathBuf> {
+    for attempt in 1..=MAX_ATTEMPTS {
+        let aside = PathBuf::from(numbered(&broken(part).to_string_lossy(), attempt));
+        match rename_new(part, &aside) {
+            Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
+            renamed => return renamed.map(|()| aside),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+/// Renames a file, but never onto another.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Such as NFS, which knows no flags.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            renamed => return renamed.map_err(io::Error::from),
+        }
+    }
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    fs::rename(from, to)
 }
 
 /// Whether it is the name of an unfinished sidecar.
@@ -461,6 +495,34 @@ mod tests {
         assert!(files.write_thumbnail(b"jpeg").is_err());
         let left = fs::read_dir(directory.path()).expect("a directory");
         assert_eq!(left.count(), 1, "more than the clip's .part");
+    }
+
+    #[test]
+    fn what_others_put_under_our_names_meanwhile_is_not_overwritten() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let stem = directory.path().join("clip");
+        let files = Files::reserve(stem.to_str().expect("UTF-8"), "mp4").expect("free");
+        files.secure("{}").expect("written");
+        for theirs in [files.clip(), files.sidecar()] {
+            fs::write(&theirs, b"theirs").expect("written");
+            let err = files.publish(false).expect_err("it is taken");
+            assert_eq!(err.kind(), ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&theirs).expect("a file"), b"theirs");
+            assert!(files.clip_part().exists() && files.sidecar_part().exists());
+            fs::remove_file(theirs).expect("it is there");
+        }
+        for n in ["", "-2", "-3"] {
+            fs::write(files.clip_part(), n).expect("written");
+            fs::write(files.sidecar_part(), b"{}").expect("written");
+            let aside = files.set_aside().expect("renamed");
+            assert!(
+                aside
+                    .to_str()
+                    .expect("UTF-8")
+                    .ends_with(&format!(".part.broken{n}"))
+            );
+            assert_eq!(fs::read(aside).expect("a file"), n.as_bytes());
+        }
     }
 
     #[test]

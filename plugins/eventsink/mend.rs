@@ -25,7 +25,7 @@ pub(super) fn mend(container: Container, old: &Path, new: &Path) -> Result<Rewri
     let tracks = mended.tracks.iter();
     Ok(Rewritten {
         frames: lead.frames,
-        duration: lead.end - lead.start,
+        duration: lead.end.saturating_sub(lead.start),
         streams: tracks.map(|track| track.stream.clone()).collect(),
     })
 }

@@ -95,10 +95,11 @@ fn remux(old: &Path, new: &Path) -> Result<Rewritten, Why> {
     let lead = movie.tracks.first().map(|track| track.samples.as_slice());
     let lead = lead.unwrap_or_default();
     let start = lead.iter().map(|sample| sample.pts).min().unwrap_or(0);
-    let end = lead.iter().map(|sample| sample.pts + sample.duration).max();
+    let end = |sample: &Sample| sample.pts.saturating_add(sample.duration);
+    let end = lead.iter().map(end).max();
     Ok(Rewritten {
         frames: lead.len() as u64,
-        duration: end.unwrap_or(start) - start,
+        duration: end.unwrap_or(start).saturating_sub(start),
         streams,
     })
 }
