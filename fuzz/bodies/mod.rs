@@ -7,6 +7,9 @@
 
 pub mod decoders;
 pub mod model_config;
+pub mod names;
+pub mod recovery;
+pub mod sidecar;
 
 /// What came of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,5 +37,17 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "model_config",
         body: model_config::body,
+    },
+    Target {
+        name: "names",
+        body: names::body,
+    },
+    Target {
+        name: "recovery",
+        body: recovery::body,
+    },
+    Target {
+        name: "sidecar",
+        body: sidecar::body,
     },
 ];

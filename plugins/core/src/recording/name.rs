@@ -39,6 +39,11 @@ pub enum NameError {
         "location holds the name {0:?}, which is {1} bytes long: make it at most {MAX_NAME} bytes"
     )]
     Long(String, usize),
+    /// A name that leads elsewhere than to a directory of its own.
+    #[error(
+        "location holds the name {0:?} below a directory that changes from clip to clip: leave it out"
+    )]
+    Nowhere(String),
     /// A path that an application has chosen for a clip.
     #[error(
         "format-location gave {0:?}, so the clip gets its name from location: give a file name of \
@@ -121,7 +126,20 @@ impl Template {
                 return Err(NameError::Long(text.clone(), text.len()));
             }
         }
-        Ok(Self { names })
+        let template = Self { names };
+        // Old recordings are looked for as deep as there are names.
+        let below = template.names.len() - 1 - template.depth();
+        let nowhere = template.names[below..]
+            .iter()
+            .find_map(|name| match name.as_slice() {
+                [] => Some(""),
+                [Part::Literal(text)] if text == "." || text == ".." => Some(text.as_str()),
+                _ => None,
+            });
+        match nowhere {
+            Some(name) => Err(NameError::Nowhere(name.into())),
+            None => Ok(template),
+        }
     }
 
     /// The directory that every clip lies in or below: what stands before the first name that
@@ -378,6 +396,11 @@ mod tests {
         let long = format!("{}/{{id}}.mp4", "x".repeat(221));
         assert!(why(&long).contains("221 bytes"));
         assert!(why("a/.mp4").contains("names no file"));
+        for nowhere in ["{source}/../{id}", "%Y/./{id}", "%Y//{id}"] {
+            let told = why(nowhere);
+            assert!(told.contains("leave it out"), "{told}");
+        }
+        assert!(Template::parse("../rec//{id}.mp4", Container::Mp4).is_ok());
         assert!(Template::parse("{id}.mkv", Container::Matroska).is_ok());
         assert!(Template::parse("{id}.mp4", Container::MpegTs).is_err());
     }
