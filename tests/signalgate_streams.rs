@@ -292,7 +292,10 @@ fn sparse_metadata_and_a_stream_without_a_word_hold_up_nobody() {
     // Neither has told how far it is since, let alone ended: the video alone goes on.
     let begun = Instant::now();
     while !bench.seen.iter().all(has_closed) {
-        assert!(begun.elapsed() < PATIENCE.into(), "a recording stays open");
+        assert!(
+            begun.elapsed() < std::time::Duration::from(PATIENCE),
+            "a recording stays open"
+        );
         std::thread::yield_now();
     }
     let seen = bench.finish();

@@ -145,6 +145,14 @@ impl RtspCamera {
         Ok(())
     }
 
+    /// Called when the pads are flushing, so that nothing which is being pushed holds it up.
+    fn stop(&self) {
+        let keeper = self.keeper().take();
+        if let Some(keeper) = keeper {
+            keeper.stop();
+        }
+    }
+
     fn play(&self) {
         let obj = self.obj();
         let time = Time {
@@ -375,19 +383,17 @@ impl ElementImpl for RtspCamera {
             }
             _ => {}
         }
-        let success = self.parent_change_state(transition)?;
+        let changed = self.parent_change_state(transition);
+        if changed.is_err() && transition == gst::StateChange::ReadyToPaused {
+            self.stop();
+        }
+        let success = changed?;
         match transition {
             gst::StateChange::ReadyToPaused | gst::StateChange::PlayingToPaused => {
                 return Ok(gst::StateChangeSuccess::NoPreroll);
             }
             gst::StateChange::PausedToPlaying => self.play(),
-            gst::StateChange::PausedToReady => {
-                // Its pads are flushing now, so nothing that it pushes holds it up.
-                let keeper = self.keeper().take();
-                if let Some(keeper) = keeper {
-                    keeper.stop();
-                }
-            }
+            gst::StateChange::PausedToReady => self.stop(),
             _ => {}
         }
         Ok(success)

@@ -129,7 +129,7 @@ fn listen(
                     .src()
                     .zip(own)
                     .is_some_and(|(src, own)| *src == own || src.has_as_ancestor(&own));
-                if is_own || code_is_final(error) {
+                if is_own || is_cause(error) {
                     events(Event::Over(reason));
                 }
             }
@@ -139,8 +139,8 @@ fn listen(
     });
 }
 
-/// Errors of depayloaders and parsers other than that data has stopped flowing.
-fn code_is_final(error: &gst::message::Error) -> bool {
+/// Whether an error behind rtspsrc is more than that data has stopped flowing.
+fn is_cause(error: &gst::message::Error) -> bool {
     !error.error().matches(gst::StreamError::Failed)
 }
 
