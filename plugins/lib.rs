@@ -10,6 +10,7 @@ mod httpdetect;
 mod motiondetect;
 mod mqtt;
 mod mqtteventsink;
+mod mqtteventsrc;
 mod objectcounter;
 mod objecttracker;
 #[cfg(feature = "onnx")]
@@ -30,6 +31,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     motiondetect::register(plugin)?;
     detectionoverlay::register(plugin)?;
     mqtteventsink::register(plugin)?;
+    mqtteventsrc::register(plugin)?;
     objectcounter::register(plugin)?;
     objecttracker::register(plugin)?;
     rtspcamera::register(plugin)?;

@@ -2,7 +2,18 @@
 //! as JSON in the field `json`. No element ever acts on them.
 
 use gst::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// Says that a broker is there, or not.
+pub(crate) fn post_broker(element: &impl IsA<gst::Element>, broker: &str, connected: bool) {
+    const NAME: &str = "evr-broker";
+    let fields = gst::Structure::builder(NAME)
+        .field("broker", broker)
+        .field("connected", connected)
+        .build();
+    let json = json!({"type": NAME, "broker": broker, "connected": connected});
+    post(element, fields, &json);
+}
 
 /// Posts the element message `name`: `fields` plus `json`.
 pub(crate) fn post(element: &impl IsA<gst::Element>, mut fields: gst::Structure, json: &Value) {

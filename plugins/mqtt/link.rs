@@ -27,7 +27,12 @@ pub(crate) enum News {
     /// The broker lets us listen, or says why not.
     Subscribed(Result<(), String>),
     /// Somebody told us something.
-    Message { topic: String, payload: Vec<u8> },
+    Message {
+        topic: String,
+        payload: Vec<u8>,
+        /// It was said before we listened.
+        retained: bool,
+    },
     /// It has ended, and why.
     Down(String),
 }
@@ -184,6 +189,7 @@ async fn run_v4(mut events: rumqttc::EventLoop, tell: mpsc::Sender<News>) {
             Ok(Event::Incoming(Packet::Publish(message))) => News::Message {
                 topic: message.topic,
                 payload: message.payload.to_vec(),
+                retained: message.retain,
             },
             Ok(Event::Incoming(Packet::SubAck(ack))) => {
                 let refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
@@ -224,6 +230,7 @@ async fn run_v5(mut events: v5::EventLoop, tell: mpsc::Sender<News>) {
             Ok(Event::Incoming(Packet::Publish(message))) => News::Message {
                 topic: String::from_utf8_lossy(&message.topic).into_owned(),
                 payload: message.payload.to_vec(),
+                retained: message.retain,
             },
             Ok(Event::Incoming(Packet::SubAck(ack))) => {
                 let refused = ack

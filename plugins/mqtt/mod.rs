@@ -4,7 +4,6 @@
 //! Not here: what is sent, what is made of what comes, and when to try again.
 
 pub(crate) mod config;
-#[allow(dead_code, reason = "mqtteventsrc listens and comes next")]
 pub(crate) mod link;
 mod tls;
 

@@ -123,6 +123,7 @@ pub struct MqttEventSink {
     #[property(name = "refused", get = |this: &Self| this.lock().refused, type = u64, nick = "Refused", blurb = "Lines on the pads that told nothing, since the element started")]
     state: Mutex<State>,
     #[property(name = "connected", get = |this: &Self| this.status.connected.load(Ordering::Relaxed), type = bool, nick = "Connected", blurb = "Whether the broker is there")]
+    #[property(name = "stored", get = |this: &Self| this.status.stored.load(Ordering::Relaxed), type = u64, nick = "Stored", blurb = "Messages that were put on disk, to be sent, since the element started")]
     #[property(name = "waiting", get = |this: &Self| this.status.waiting.load(Ordering::Relaxed), type = u64, nick = "Waiting", blurb = "Messages that the broker has not acknowledged; all of them are on disk")]
     #[property(name = "delivered", get = |this: &Self| this.status.delivered.load(Ordering::Relaxed), type = u64, nick = "Delivered", blurb = "Messages that the broker has acknowledged, since the element was made")]
     #[property(name = "dropped", get = |this: &Self| this.status.dropped.load(Ordering::Relaxed), type = u64, nick = "Dropped", blurb = "Messages that were given up because the outbox was full, since the element started")]
@@ -206,14 +207,7 @@ impl Listener for Voice {
                 "{broker} cannot be reached ({why}); it is tried again and messages wait on disk"
             )),
         }
-        let connected = up.is_ok();
-        let fields = gst::Structure::builder("evr-broker")
-            .field("broker", broker)
-            .field("connected", connected)
-            .build();
-        let json =
-            serde_json::json!({"type": "evr-broker", "broker": broker, "connected": connected});
-        message::post(&element, fields, &json);
+        message::post_broker(&element, broker, up.is_ok());
     }
 }
 

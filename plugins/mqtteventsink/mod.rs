@@ -22,6 +22,23 @@ pub enum MessageFormat {
     CloudEvents,
     #[enum_value(name = "Azure Video Analyzer's events", nick = "azure")]
     Azure,
+    #[enum_value(
+        name = "NVIDIA DeepStream's messages, one an object",
+        nick = "deepstream"
+    )]
+    DeepStream,
+    #[enum_value(
+        name = "NVIDIA DeepStream's messages, one a frame",
+        nick = "deepstream-minimal"
+    )]
+    DeepStreamMinimal,
+    #[enum_value(name = "Frigate's events, reviews and counts", nick = "frigate")]
+    Frigate,
+    #[enum_value(
+        name = "Intel DL Streamer's messages, one a frame",
+        nick = "dlstreamer"
+    )]
+    DlStreamer,
 }
 
 impl From<MessageFormat> for Format {
@@ -29,6 +46,10 @@ impl From<MessageFormat> for Format {
         match format {
             MessageFormat::CloudEvents => Self::CloudEvents,
             MessageFormat::Azure => Self::Azure,
+            MessageFormat::DeepStream => Self::DeepStream,
+            MessageFormat::DeepStreamMinimal => Self::DeepStreamMinimal,
+            MessageFormat::Frigate => Self::Frigate,
+            MessageFormat::DlStreamer => Self::DlStreamer,
         }
     }
 }

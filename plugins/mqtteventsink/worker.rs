@@ -43,6 +43,7 @@ pub(super) trait Listener: Send + 'static {
 #[derive(Debug, Default)]
 pub(super) struct Status {
     pub(super) connected: AtomicBool,
+    pub(super) stored: AtomicU64,
     pub(super) waiting: AtomicU64,
     pub(super) dropped: AtomicU64,
     pub(super) delivered: AtomicU64,
@@ -251,8 +252,12 @@ impl<L: Listener> Post<L> {
 
     fn look(&self) {
         let Status {
-            waiting, dropped, ..
+            stored,
+            waiting,
+            dropped,
+            ..
         } = &*self.status;
+        stored.store(self.clerk.stored(), Ordering::Relaxed);
         waiting.store(self.clerk.waiting(), Ordering::Relaxed);
         dropped.store(self.clerk.dropped(), Ordering::Relaxed);
     }

@@ -46,6 +46,8 @@ pub(crate) struct Clerk {
     renderer: Renderer,
     follower: Option<Follower>,
     store: Store,
+    /// Messages that were put on disk.
+    stored: u64,
     /// Sentences for the user.
     news: Vec<String>,
     /// The disk refuses, which was told.
@@ -73,6 +75,7 @@ impl Clerk {
             follower: desk.journal.map(follow).transpose()?,
             news: store.found().into_iter().collect(),
             store,
+            stored: 0,
             broken: false,
         })
     }
@@ -91,6 +94,9 @@ impl Clerk {
             self.store
                 .put(&letters, |err: OutboxError| refused.push(err.to_string()))
         };
+        if put.is_ok() {
+            self.stored += (letters.len() - refused.len()) as u64;
+        }
         self.news.extend(refused);
         let kept = put.and(journal).and_then(|()| self.keep());
         self.tell(kept);
@@ -123,6 +129,11 @@ impl Clerk {
     pub(crate) fn arrived(&mut self, numbers: impl IntoIterator<Item = u64>) {
         let forgotten = self.store.forget(numbers);
         self.tell(forgotten);
+    }
+
+    /// How many messages were put on disk since it was opened.
+    pub(crate) fn stored(&self) -> u64 {
+        self.stored
     }
 
     /// How many messages wait.

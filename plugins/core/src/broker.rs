@@ -106,7 +106,7 @@ pub fn redacted(text: &str) -> String {
 }
 
 /// A text with its percent-escapes resolved.
-fn unescaped(text: &str) -> Option<String> {
+pub(crate) fn unescaped(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

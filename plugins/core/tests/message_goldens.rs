@@ -16,9 +16,13 @@ use evr_core::{
 };
 use serde_json::{Value, json};
 
-const FORMATS: [(&str, Format); 2] = [
+const FORMATS: [(&str, Format); 6] = [
     ("cloudevents", Format::CloudEvents),
     ("azure", Format::Azure),
+    ("deepstream", Format::DeepStream),
+    ("deepstream-minimal", Format::DeepStreamMinimal),
+    ("frigate", Format::Frigate),
+    ("dlstreamer", Format::DlStreamer),
 ];
 
 /// UTC of running time 0: 2026-01-31T12:00:00Z.

@@ -6,10 +6,16 @@
 //! Not here: where messages wait (`outbox`), who sends them and how.
 
 pub(crate) mod cloudevents;
+pub mod incoming;
 
 mod azure;
+mod deepstream;
+mod dlstreamer;
+mod frigate;
 mod inference;
 mod topic;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -28,13 +34,22 @@ pub enum Format {
     CloudEvents,
     /// Azure Video Analyzer.
     Azure,
+    /// NVIDIA DeepStream, a message an object.
+    DeepStream,
+    /// NVIDIA DeepStream, a message a frame.
+    DeepStreamMinimal,
+    /// Frigate.
+    Frigate,
+    /// Intel DL Streamer.
+    DlStreamer,
 }
 
 impl Format {
     /// The template of topics that readers of this format expect.
     pub fn topic(self) -> &'static str {
         match self {
-            Self::CloudEvents | Self::Azure => "evr/{source}/{kind}",
+            Self::Frigate => "frigate/{kind}",
+            _ => "evr/{source}/{kind}",
         }
     }
 }
@@ -66,8 +81,18 @@ pub enum What {
 pub struct Seen {
     /// Running time of the frame.
     pub media_time: Option<Nanos>,
+    /// Its width and height in pixels, where the line tells them.
+    pub size: Option<(u32, u32)>,
     /// What was found in it.
     pub observation: Observation,
+}
+
+impl Seen {
+    /// What to multiply fractions of the frame with.
+    fn scale(&self) -> (f64, f64) {
+        let (width, height) = self.size.unwrap_or((1, 1));
+        (width.into(), height.into())
+    }
 }
 
 /// A line of the journal.
@@ -80,6 +105,11 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// What the recording is about, once its sidecar is written.
+    fn label(&self) -> Option<&str> {
+        self.event["data"]["recording"]["label"].as_str()
+    }
+
     /// A member of the event's data, as text; empty where it is none.
     fn text(&self, name: &str) -> &str {
         self.event["data"][name].as_str().unwrap_or_default()
@@ -158,8 +188,10 @@ impl Fact {
         let (time, what) = if observed {
             let (media_time, observation) = observed::parse(line)?;
             let media_time = media_time.or(arrived);
+            let side = |name: &str| u32::try_from(signal.body.get(name)?.as_u64()?).ok();
             let seen = Seen {
                 media_time,
+                size: side("width").zip(side("height")),
                 observation,
             };
             (utc(media_time), What::Observed(seen))
@@ -247,21 +279,42 @@ impl Message {
 #[derive(Debug)]
 pub struct Renderer {
     format: Format,
+    /// Of each camera the clip that is being recorded.
+    clips: BTreeMap<String, String>,
+    frigate: frigate::Frigate,
 }
 
 impl Renderer {
     /// One that has told nothing yet.
     pub fn new(format: Format) -> Self {
-        Self { format }
+        Self {
+            format,
+            clips: BTreeMap::new(),
+            frigate: frigate::Frigate::default(),
+        }
     }
 
     /// The messages that tell this fact; none where the format has no words for it.
     pub fn render(&mut self, fact: &Fact) -> Vec<Message> {
-        let message = match self.format {
-            Format::CloudEvents => cloudevents::render(fact),
-            Format::Azure => azure::render(fact),
+        let messages = match self.format {
+            Format::CloudEvents => cloudevents::render(fact).into_iter().collect(),
+            Format::Azure => azure::render(fact).into_iter().collect(),
+            Format::DeepStream => {
+                let clip = self.clips.get(&fact.source);
+                deepstream::full(fact, clip.map(String::as_str))
+            }
+            Format::DeepStreamMinimal => deepstream::minimal(fact).into_iter().collect(),
+            Format::Frigate => self.frigate.render(fact),
+            Format::DlStreamer => dlstreamer::render(fact).into_iter().collect(),
         };
-        message.into_iter().collect()
+        if let What::Recording(recording) = &fact.what {
+            let clip = recording.text("location").to_owned();
+            match recording.phase {
+                Phase::Started => drop(self.clips.insert(fact.source.clone(), clip)),
+                _ => drop(self.clips.remove(&fact.source)),
+            }
+        }
+        messages
     }
 }
 
