@@ -288,18 +288,43 @@ fn write(name: &str, frames: &Frames) -> String {
     text
 }
 
-#[test]
-#[ignore = "for the figures: prints lines `measured:` and, between marks, the tracks for an independent check"]
-fn soak_tracking_quality_beside_a_plain_tracker() {
+/// The scenes of the figures, with what a detector sees of them.
+fn scenes() -> Vec<(Scene, Vec<Vec<Detection>>)> {
     let mut random = Random(1);
-    let mut dump = String::new();
-    for scene in [
+    [
         scenes::crossing(),
         scenes::occlusion(),
         scenes::crowd(11, 5000),
-    ] {
-        let seed = (random.unit() * 1e6) as u64;
-        let found = scene.detections(seed);
+    ]
+    .into_iter()
+    .map(|scene| {
+        let found = scene.detections((random.unit() * 1e6) as u64);
+        (scene, found)
+    })
+    .collect()
+}
+
+#[test]
+fn the_formulas_give_what_motmetrics_gives() {
+    let goldens: serde_json::Value =
+        serde_json::from_str(include_str!("motmetrics.json")).expect("tracking.py wrote it");
+    for (scene, found) in scenes() {
+        let golden = &goldens[scene.name];
+        let ours = measure(&scene.truth, &plain(&found));
+        let near = |ours: f64, theirs: &serde_json::Value| {
+            (ours - theirs.as_f64().expect("a figure")).abs() < 1e-6
+        };
+        assert!(near(ours.mota, &golden["mota"]), "{ours:?} {golden}");
+        assert!(near(ours.idf1, &golden["idf1"]), "{ours:?} {golden}");
+        assert_eq!(golden["switches"], ours.switches, "{}", scene.name);
+    }
+}
+
+#[test]
+#[ignore = "for the figures: prints lines `measured:` and, between marks, the tracks for an independent check"]
+fn soak_tracking_quality_beside_a_plain_tracker() {
+    let mut dump = String::new();
+    for (scene, found) in scenes() {
         for (who, tracks) in [
             ("ours", ours(&found, 1)),
             ("by overlap alone", plain(&found)),
