@@ -57,7 +57,7 @@ fn replay(rules: &str, seen: &str, explains: bool) -> Result<(), Box<dyn Error>>
     let mut out = io::stdout().lock();
     for (n, line) in lines.lines().enumerate() {
         let line = line?;
-        if line.trim().is_empty() {
+        if line.trim().is_empty() || observed::only_ends(line.as_bytes()) {
             continue;
         }
         let (at, observation) = observed::parse(line.as_bytes())

@@ -197,3 +197,42 @@ fn a_counter_behind_counts_observations_and_names_the_tracks_and_their_labels() 
     assert!(told[3].contains(r#""label":"person""#), "{}", told[3]);
     assert!(told[3].contains(r#""track_id":1"#), "{}", told[3]);
 }
+
+#[test]
+fn the_counters_meta_pad_tells_which_tracks_are_over_beside_what_was_seen_and_at_the_end() {
+    init();
+    let bin = gst::parse::bin_from_description(
+        "objecttracker max-age=100000000 ! objectcounter name=count ! fakesink count.meta ! identity name=out",
+        true,
+    );
+    let bin = bin.expect("the line links");
+    let mut harness = gst_check::Harness::with_element(&bin, Some("sink"), Some("src"));
+    harness.set_src_caps_str("video/x-raw,format=I420,width=640,height=480,framerate=25/1");
+    let both: &[(&str, u32)] = &[("person", 40), ("dog", 500)];
+    for n in 0..6 {
+        let found = if n < 2 { both } else { &both[..1] };
+        harness.push(frame(n, n, Some(found))).expect("frames pass");
+    }
+    harness.push_event(gst::event::Eos::new());
+    let lines = std::iter::from_fn(|| harness.try_pull()).map(|buffer| {
+        let map = buffer.map_readable().expect("ordinary memory");
+        let text = std::str::from_utf8(&map).expect("text").trim().to_owned();
+        text.split_once(r#""ended":"#)
+            .map(|(_, ended)| ended.to_owned())
+    });
+    let ended = |id: i64, label: &str, last: u64, observations: u32| {
+        Some(format!(
+            r#"[{{"track_id":{id},"label":"{label}","first":0,"last":{last},"observations":{observations}}}]}}"#
+        ))
+    };
+    let expected = [
+        None,
+        None,
+        None,
+        None,
+        ended(2, "dog", 40_000_000, 2),
+        None,
+        ended(1, "person", 200_000_000, 6),
+    ];
+    assert_eq!(lines.collect::<Vec<_>>(), expected);
+}

@@ -85,6 +85,18 @@ pub(crate) fn attach_predicted(
     }
 }
 
+/// The track of which an event says that it is over; `None` for any other event.
+pub(crate) fn from_event(event: &gst::EventRef) -> Option<Ended> {
+    let fields = event.structure().filter(|fields| fields.name() == ENDED)?;
+    Some(Ended {
+        id: fields.get("track-id").ok()?,
+        label: fields.get("label").ok()?,
+        first: fields.get("first").ok()?,
+        last: fields.get("last").ok()?,
+        hits: fields.get("observations").ok()?,
+    })
+}
+
 /// What event and message say of a track that is over.
 pub(crate) fn ended(ended: &Ended) -> gst::Structure {
     gst::Structure::builder(ENDED)

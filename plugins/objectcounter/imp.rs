@@ -5,19 +5,19 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use evr_core::{
     counter::{Counter, Raised, azure, check_labels},
-    observed,
+    observed, tracker,
 };
 use glib::Properties;
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::settings::{Rules, RulesFile, Settings, SettingsError};
+use super::state::{Seen, State};
 use super::{ObjectCounterDirection, ObjectCounterEmit, ObjectCounterReference};
 use crate::bridge::{
-    detection,
     model::Model,
     producer::{self, Outlets, Producer},
     signal::text_buffer,
-    time::running_time,
+    track,
 };
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -27,90 +27,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("From detections to signals"),
     )
 });
-
-/// What runs.
-#[derive(Default)]
-struct State {
-    counter: Counter,
-    /// The settings that were last read, whether they hold or were refused.
-    read: Settings,
-    /// The detector that stands upstream, once it has told its name.
-    model: Option<Model>,
-    /// The model cannot find what is asked for: no frame passes any more.
-    refused: bool,
-    /// Signals are told as Azure's sample does.
-    compatible: bool,
-    /// The user was told that lines need tracks.
-    told_of_tracks: bool,
-    /// The time stamp of the last frame.
-    last_pts: Option<gst::ClockTime>,
-    /// Width and height of the frames, in pixels.
-    size: (u32, u32),
-    segment: gst::Segment,
-    outlets: Outlets,
-    observed: u64,
-    signals: u64,
-}
-
-impl State {
-    /// Takes over changed settings, as far as they hold; else the old ones stay. Gives what of
-    /// them means nothing.
-    fn configure(&mut self, settings: &Settings) -> Result<Vec<String>, SettingsError> {
-        if self.read == *settings {
-            return Ok(Vec::new());
-        }
-        self.read.clone_from(settings);
-        let Rules { rules, notes } = settings.rules()?;
-        if let Some(model) = &self.model {
-            check_labels(&rules, &model.name, &model.labels)
-                .map_err(|error| settings.error(error))?;
-        }
-        self.counter.configure(rules);
-        self.compatible = settings.compatible;
-        Ok(notes)
-    }
-
-    /// What a frame shows and raises; `None` where it was not inferred or counted before.
-    fn observe(&mut self, buffer: &gst::BufferRef) -> Option<Seen> {
-        let observation = match detection::read(buffer, self.size) {
-            Some(observation) => observation,
-            // Our detectors mark each frame that they inferred.
-            None if self.model.is_some() => return None,
-            // Others mark only what they found.
-            None => Default::default(),
-        };
-        let media_time = running_time(&self.segment, buffer.pts());
-        let signals = self.counter.observe(media_time, &observation)?;
-        self.observed += 1;
-        self.signals += signals.len() as u64;
-        let line =
-            (!self.outlets.meta.is_empty()).then(|| observed::line(media_time, &observation));
-        let lines = self.lines(signals);
-        Some(Seen { lines, line })
-    }
-
-    /// Signals as they are told.
-    fn lines(&self, signals: impl IntoIterator<Item = Raised>) -> Vec<String> {
-        let told = |raised: Raised| match self.compatible {
-            true => azure::message(&raised),
-            false => raised.line,
-        };
-        signals.into_iter().map(told).collect()
-    }
-
-    /// Whether now is the time to say that objects need tracks to cross lines.
-    fn lacks_tracks(&mut self) -> bool {
-        let lacks = self.counter.lacks_tracks();
-        lacks && !std::mem::replace(&mut self.told_of_tracks, true)
-    }
-}
-
-/// What a frame led to.
-struct Seen {
-    lines: Vec<String>,
-    /// The observation itself, where a `meta` pad wants it.
-    line: Option<String>,
-}
 
 #[derive(Properties)]
 #[properties(wrapper_type = super::ObjectCounter)]
@@ -301,7 +217,7 @@ impl ObjectCounter {
         Ok(())
     }
 
-    /// The stream has ended: what is still there stops.
+    /// The stream has ended: what is still there stops, and so do its tracks.
     fn end(&self) {
         let (lines, pads, pts) = {
             let mut state = self.lock();
@@ -312,6 +228,18 @@ impl ObjectCounter {
         };
         // Who fails now has told so; the end comes all the same.
         let _ = producer::tell_lines(self, &pads, &lines, pts);
+        self.tell_ended();
+    }
+
+    /// Tracks that no frame comes after to tell of.
+    fn tell_ended(&self) {
+        let (line, meta, pts) = {
+            let mut state = self.lock();
+            (state.ended(), state.outlets.meta.clone(), state.last_pts)
+        };
+        if let Some(line) = line {
+            let _ = producer::push(&meta, &text_buffer(format!("{line}\n").into(), pts));
+        }
     }
 }
 
@@ -363,9 +291,11 @@ impl Producer for ObjectCounter {
 
     fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         match event.view() {
-            gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
-                self.lock().counter.flush();
+            gst::EventView::StreamStart(_) => {
+                self.tell_ended();
+                self.lock().flush();
             }
+            gst::EventView::FlushStop(_) => self.lock().flush(),
             gst::EventView::Caps(caps) => {
                 let size = caps.caps().structure(0).and_then(size);
                 let Some(size) = size else {
@@ -382,6 +312,9 @@ impl Producer for ObjectCounter {
                     && let Err(err) = self.meet(model)
                 {
                     self.fail(&err);
+                }
+                if let Some(ended) = track::from_event(&event) {
+                    self.lock().track_ended(ended);
                 }
             }
         }

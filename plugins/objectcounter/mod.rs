@@ -21,6 +21,7 @@ use gst::prelude::*;
 
 mod imp;
 mod settings;
+mod state;
 
 /// What of an object must lie in a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]

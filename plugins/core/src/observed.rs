@@ -7,13 +7,16 @@
 //!
 //! `media_time` is running time in nanoseconds and is missing where the frame has none; `model` is
 //! missing where the detector does not tell its name; `objects` may be empty and is never missing,
-//! since it says that somebody looked. Objects are those of signals. Readers pass over other members.
+//! since it says that somebody looked. Objects are those of signals. Where tracks are over, `ended`
+//! lists them, each with `track_id`, `label`, `first`, `last` and `observations`; at the end of a
+//! stream that stands in a line of its own, without `objects`. Readers pass over other members.
 
 use serde_json::Value;
 
 use crate::detection::{Detection, Observation};
-use crate::json::Text;
+use crate::json::{Members, Text};
 use crate::time::Nanos;
+use crate::tracker::Ended;
 
 /// Why a line is no observation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,24 +37,54 @@ pub enum ObservedError {
     },
 }
 
-/// The line, without its newline.
-pub fn line(media_time: Option<Nanos>, observation: &Observation) -> String {
-    let detections = &observation.detections;
-    let mut text = Text::with_capacity(128 * (detections.len() + 1));
+/// The line, without its newline, with the tracks that are over since the last.
+pub fn line(media_time: Option<Nanos>, observation: &Observation, ended: &[Ended]) -> String {
+    let objects = observation.detections.len();
+    let mut text = Text::with_capacity(128 * (objects + ended.len() + 1));
     text.object(|members| {
         if let Some(media_time) = media_time {
             members.name("media_time").integer(media_time);
         }
-        members.name("seq").integer(observation.seq);
-        if !observation.model.is_empty() {
-            members.name("model").string(&observation.model);
+        observed(members, observation);
+        if !ended.is_empty() {
+            members.name("ended").list(ended, over);
         }
-        let objects = members.name("objects");
-        objects.list(detections, |text, detection| {
-            text.object(|members| detection.tell(members.raw()));
-        });
     });
     text.finish()
+}
+
+/// The line for tracks that are over at the end of a stream; `None` where there are none.
+pub fn end(ended: &[Ended]) -> Option<String> {
+    let mut text = Text::default();
+    text.object(|members| members.name("ended").list(ended, over));
+    (!ended.is_empty()).then(|| text.finish())
+}
+
+fn observed(members: &mut Members<'_>, observation: &Observation) {
+    members.name("seq").integer(observation.seq);
+    if !observation.model.is_empty() {
+        members.name("model").string(&observation.model);
+    }
+    let objects = members.name("objects");
+    objects.list(&observation.detections, |text, detection| {
+        text.object(|members| detection.tell(members.raw()));
+    });
+}
+
+fn over(text: &mut Text, ended: &Ended) {
+    text.object(|members| {
+        members.name("track_id").integer(ended.id);
+        members.name("label").string(&ended.label);
+        members.name("first").integer(ended.first);
+        members.name("last").integer(ended.last);
+        members.name("observations").integer(ended.hits);
+    });
+}
+
+/// Whether a line only says that tracks are over, and nothing of a frame.
+pub fn only_ends(line: &[u8]) -> bool {
+    let value: Result<Value, _> = serde_json::from_slice(line);
+    value.is_ok_and(|value| value.get("objects").is_none() && value.get("ended").is_some())
 }
 
 /// Reads a line: when its frame was, where it says so, and what was seen.
@@ -129,7 +162,7 @@ mod tests {
             at in proptest::option::of(any::<i64>()),
             observation in any_observation(),
         ) {
-            let line = line(at, &observation);
+            let line = line(at, &observation, &[]);
             prop_assert!(!line.contains('\n'));
             prop_assert_eq!(parse(line.as_bytes()), Ok((at, observation.clone())));
             let (_, seen) = meta::read(line.as_bytes(), 0).expect("JSON").expect("objects");
@@ -140,6 +173,31 @@ mod tests {
         fn no_line_panics(line: Vec<u8>) {
             let _ = parse(&line);
         }
+    }
+
+    #[test]
+    fn tracks_that_are_over_stand_beside_what_was_seen_and_alone_at_the_end() {
+        let over = [Ended {
+            id: 7,
+            label: "cat".into(),
+            first: -1,
+            last: 40,
+            hits: 2,
+        }];
+        let told =
+            r#""ended":[{"track_id":7,"label":"cat","first":-1,"last":40,"observations":2}]}"#;
+        let nobody = Observation::default();
+        let beside = line(Some(80), &nobody, &over);
+        assert_eq!(
+            beside,
+            format!(r#"{{"media_time":80,"seq":0,"objects":[],{told}"#)
+        );
+        assert_eq!(parse(beside.as_bytes()), Ok((Some(80), nobody)));
+        assert!(!only_ends(beside.as_bytes()));
+        let alone = end(&over).expect("a track is over");
+        assert_eq!(alone, format!("{{{told}"));
+        assert!(only_ends(alone.as_bytes()));
+        assert_eq!(end(&[]), None);
     }
 
     #[test]

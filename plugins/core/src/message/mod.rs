@@ -246,7 +246,7 @@ impl Fact {
         named.unwrap_or_else(|| {
             let what = match &self.what {
                 What::Signal(signal) => Value::Object(signal.to_json()).to_string(),
-                What::Observed(seen) => observed::line(seen.media_time, &seen.observation),
+                What::Observed(seen) => observed::line(seen.media_time, &seen.observation, &[]),
                 What::Recording(recording) => recording.event.to_string(),
             };
             recording_id(&format!("{} {what}", self.source), 0, self.time, 0)

@@ -1,0 +1,116 @@
+//! What the element knows while it runs, and what a frame makes of that. It lies under one lock, so
+//! nothing here pushes, posts or waits.
+
+use evr_core::{
+    counter::{Counter, Raised, azure, check_labels},
+    observed,
+    tracker::Ended,
+};
+
+use super::settings::{Rules, Settings, SettingsError};
+use crate::bridge::{detection, model::Model, producer::Outlets, time::running_time};
+
+/// What runs.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) counter: Counter,
+    /// The settings that were last read, whether they hold or were refused.
+    pub(super) read: Settings,
+    /// The detector that stands upstream, once it has told its name.
+    pub(super) model: Option<Model>,
+    /// The model cannot find what is asked for: no frame passes any more.
+    pub(super) refused: bool,
+    /// Signals are told as Azure's sample does.
+    pub(super) compatible: bool,
+    /// The user was told that lines need tracks.
+    pub(super) told_of_tracks: bool,
+    /// The tracks that are over and not told yet, where a `meta` pad wants to know.
+    pub(super) ended: Vec<Ended>,
+    /// The time stamp of the last frame.
+    pub(super) last_pts: Option<gst::ClockTime>,
+    /// Width and height of the frames, in pixels.
+    pub(super) size: (u32, u32),
+    pub(super) segment: gst::Segment,
+    pub(super) outlets: Outlets,
+    pub(super) observed: u64,
+    pub(super) signals: u64,
+}
+
+impl State {
+    /// Takes over changed settings, as far as they hold; else the old ones stay. Gives what of
+    /// them means nothing.
+    pub(super) fn configure(&mut self, settings: &Settings) -> Result<Vec<String>, SettingsError> {
+        if self.read == *settings {
+            return Ok(Vec::new());
+        }
+        self.read.clone_from(settings);
+        let Rules { rules, notes } = settings.rules()?;
+        if let Some(model) = &self.model {
+            check_labels(&rules, &model.name, &model.labels)
+                .map_err(|error| settings.error(error))?;
+        }
+        self.counter.configure(rules);
+        self.compatible = settings.compatible;
+        Ok(notes)
+    }
+
+    /// What a frame shows and raises; `None` where it was not inferred or counted before.
+    pub(super) fn observe(&mut self, buffer: &gst::BufferRef) -> Option<Seen> {
+        let observation = match detection::read(buffer, self.size) {
+            Some(observation) => observation,
+            // Our detectors mark each frame that they inferred.
+            None if self.model.is_some() => return None,
+            // Others mark only what they found.
+            None => Default::default(),
+        };
+        let media_time = running_time(&self.segment, buffer.pts());
+        let signals = self.counter.observe(media_time, &observation)?;
+        self.observed += 1;
+        self.signals += signals.len() as u64;
+        let ended = std::mem::take(&mut self.ended);
+        let line = (!self.outlets.meta.is_empty())
+            .then(|| observed::line(media_time, &observation, &ended));
+        let lines = self.lines(signals);
+        Some(Seen { lines, line })
+    }
+
+    /// Signals as they are told.
+    pub(super) fn lines(&self, signals: impl IntoIterator<Item = Raised>) -> Vec<String> {
+        let told = |raised: Raised| match self.compatible {
+            true => azure::message(&raised),
+            false => raised.line,
+        };
+        signals.into_iter().map(told).collect()
+    }
+
+    /// A tracker upstream says that a track is over.
+    pub(super) fn track_ended(&mut self, ended: Ended) {
+        if !self.outlets.meta.is_empty() {
+            self.ended.push(ended);
+        }
+    }
+
+    /// The tracks that are over and not told yet, in a line of their own.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        observed::end(&std::mem::take(&mut self.ended))
+    }
+
+    /// What comes next has nothing to do with what was seen.
+    pub(super) fn flush(&mut self) {
+        self.counter.flush();
+        self.ended.clear();
+    }
+
+    /// Whether now is the time to say that objects need tracks to cross lines.
+    pub(super) fn lacks_tracks(&mut self) -> bool {
+        let lacks = self.counter.lacks_tracks();
+        lacks && !std::mem::replace(&mut self.told_of_tracks, true)
+    }
+}
+
+/// What a frame led to.
+pub(super) struct Seen {
+    pub(super) lines: Vec<String>,
+    /// The observation itself, where a `meta` pad wants it.
+    pub(super) line: Option<String>,
+}
