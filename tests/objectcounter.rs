@@ -728,6 +728,15 @@ fn a_rules_file_gives_several_named_rules_which_change_while_playing() {
             "{\"rules\": [{\"name\": \"a\", \"labels\": \"lorry\"}]}",
             "$.rules[0]: labels names \"lorry\"",
         ),
+        (
+            "{\"zones\": {\"bow\": [[0,0],[1,1],[1,0],[0,1]]}, \"rules\": [{\"name\": \"a\"}]}",
+            "$.zones.bow: the polygon crosses itself",
+        ),
+        (
+            "{\"lines\": {\"dot\": [[0.5,0.5],[0.5,0.5]]}, \"rules\": [{\"name\": \"a\"}]}",
+            "$.lines.dot: the line has no length",
+        ),
+        ("{\"rules\": [{\"name\": \"a\"}]", "line 1"),
     ] {
         std::fs::write(file.path(), wrong).expect("it can be written");
         rig.element.set_property("rules-file", path(&file));
@@ -745,7 +754,7 @@ fn a_rules_file_gives_several_named_rules_which_change_while_playing() {
     )
     .expect("it can be written");
     rig.element.set_property("rules-file", path(&file));
-    rig.frame(3, both).expect("frames pass");
+    rig.frame(6, both).expect("frames pass");
     let told: Vec<_> = rig
         .log()
         .into_iter()
@@ -754,8 +763,8 @@ fn a_rules_file_gives_several_named_rules_which_change_while_playing() {
     let old = |at: u32| {
         ["person", "pet"].map(|label| format!("src evr-signal trigger 1 {label} at {at}"))
     };
-    let mut expected = [old(0), old(40_000_000), old(80_000_000)].concat();
-    expected.push("src evr-signal trigger 1 dog at 120000000".into());
+    let mut expected: Vec<_> = (0..6).flat_map(|n| old(n * 40_000_000)).collect();
+    expected.push("src evr-signal trigger 1 dog at 240000000".into());
     assert_eq!(told, expected);
 }
 
@@ -763,11 +772,18 @@ fn a_rules_file_gives_several_named_rules_which_change_while_playing() {
 fn wrong_rules_do_not_start_and_say_where_they_are_wrong() {
     let bow =
         rules_file(r#"{"zones": {"bow": [[0,0],[1,1],[1,0],[0,1]]}, "rules": [{"name": "a"}]}"#);
+    let dot = rules_file(r#"{"lines": {"dot": [[0.5,0.5],[0.5,0.5]]}, "rules": [{"name": "a"}]}"#);
+    let cut = rules_file(r#"{"rules": [{"name": "a"}"#);
     for (properties, says) in [
         (
             format!("rules-file={}", path(&bow)),
             "$.zones.bow: the polygon crosses itself",
         ),
+        (
+            format!("rules-file={}", path(&dot)),
+            "$.lines.dot: the line has no length",
+        ),
+        (format!("rules-file={}", path(&cut)), "line 1"),
         ("rules-file=/nowhere/rules.json".into(), "cannot be read"),
         (
             "zones=bow:0,0,1,1,1,0,0,1".into(),
@@ -784,6 +800,21 @@ fn wrong_rules_do_not_start_and_say_where_they_are_wrong() {
         let said = rig.said(gst::MessageType::Error).expect("an error");
         assert!(said.starts_with("count: ") && said.contains(says), "{said}");
     }
+}
+
+#[test]
+fn a_label_in_a_rules_file_that_the_model_cannot_find_is_an_error_at_its_rule() {
+    let file = rules_file(
+        r#"{"rules": [{"name": "a", "labels": "car"}, {"name": "b", "labels": "lorry"}]}"#,
+    );
+    let rig = Rig::new(&format!("rules-file={}", path(&file)), &["src"]);
+    rig.event(model(&["car", "person"]));
+    let said = rig.said(gst::MessageType::Error).expect("an error");
+    assert!(
+        said.contains("$.rules[1]: labels names \"lorry\""),
+        "{said}"
+    );
+    assert_eq!(rig.frame(0, ONE), Err(gst::FlowError::Error));
 }
 
 #[test]

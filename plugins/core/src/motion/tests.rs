@@ -99,6 +99,24 @@ fn a_static_scene_with_noise_under_a_slow_ramp_of_light_does_not_move() {
 }
 
 #[test]
+#[ignore = "for the figures: ten minutes of frames"]
+fn soak_ten_minutes_of_noise_under_changing_light_moves_nothing() {
+    for sensitivity in ALL {
+        let found = moving(sensitivity, 3.0, 15_000, |scene, n| {
+            // From day to dusk and back within five minutes.
+            let dusk = (1.0 - (n as f64 / 7_500.0 * std::f64::consts::TAU).cos()) / 2.0;
+            scene.draw(1.2 - 0.6 * dusk, 10.0 * dusk, &[]);
+        });
+        println!(
+            "measured: ten minutes of a static scene with noise under slowly changing light, frames \
+             with motion at sensitivity {sensitivity:?}: {} of 15000",
+            found.len()
+        );
+        assert!(found.is_empty(), "{sensitivity:?}: {found:?}");
+    }
+}
+
+#[test]
 fn a_step_of_light_does_not_move() {
     for sensitivity in ALL {
         let found = moving(sensitivity, 3.0, 120, |scene, n| {
