@@ -202,7 +202,7 @@ fn a_counter_behind_counts_observations_and_names_the_tracks_and_their_labels() 
 fn the_counters_meta_pad_tells_which_tracks_are_over_beside_what_was_seen_and_at_the_end() {
     init();
     let bin = gst::parse::bin_from_description(
-        "objecttracker max-age=100000000 ! objectcounter name=count ! fakesink count.meta ! identity name=out",
+        "objecttracker max-age=100000000 ! objectcounter name=count ! fakesink async=false count.meta ! identity",
         true,
     );
     let bin = bin.expect("the line links");

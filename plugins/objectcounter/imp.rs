@@ -3,10 +3,7 @@
 
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
-use evr_core::{
-    counter::{Counter, Raised, azure, check_labels},
-    observed, tracker,
-};
+use evr_core::counter::{Counter, check_labels};
 use glib::Properties;
 use gst::{prelude::*, subclass::prelude::*};
 
