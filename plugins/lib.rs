@@ -20,6 +20,8 @@ mod outbound;
 mod remote;
 mod rtspcamera;
 mod signalgate;
+#[cfg(feature = "http")]
+mod webhook;
 mod zedsrc;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
@@ -36,6 +38,8 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     objecttracker::register(plugin)?;
     rtspcamera::register(plugin)?;
     signalgate::register(plugin)?;
+    #[cfg(feature = "http")]
+    webhook::register(plugin)?;
     eventsink::register(plugin)?;
     zedsrc::register(plugin)
 }

@@ -11,6 +11,7 @@ pub mod kserve;
 mod patience;
 mod picture;
 mod reply;
+pub mod webhook;
 
 pub use error::RemoteError;
 pub use inferences::read_inferences;

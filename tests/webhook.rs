@@ -1,0 +1,150 @@
+//! webhook against a receiver that takes, refuses or fails as each test needs.
+
+#![cfg(feature = "http")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::http::{Request, Say, Server};
+use common::{launch, wait_for_eos};
+use gst::prelude::*;
+
+/// Lines of JSON with these ids through the element, then down; its warnings and counts.
+fn tell(
+    directory: &Path,
+    location: &str,
+    ids: std::ops::Range<u32>,
+    settings: &str,
+) -> (Vec<String>, [u64; 3]) {
+    let lines: String = ids
+        .map(|id| format!("{{\"id\":\"{id}\",\"media_time\":{id}}}\n"))
+        .collect();
+    let file = directory.join("lines.jsonl");
+    fs::write(&file, lines).expect("written");
+    let pipeline = launch(&format!(
+        "filesrc location={} ! application/x-json \
+         ! webhook name=hook location={location} outbox={} source-id=door {settings}",
+        file.display(),
+        directory.join("outbox").display()
+    ));
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    wait_for_eos(&pipeline).expect("it ends");
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    let bus = pipeline.bus().expect("a pipeline has one");
+    bus.set_flushing(false);
+    let hook = pipeline.by_name("hook").expect("it is there");
+    let warnings = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]));
+    let warnings = warnings.map(|message| match message.view() {
+        gst::MessageView::Warning(warning) => warning.error().to_string(),
+        _ => unreachable!("only warnings are popped"),
+    });
+    let counts = ["delivered", "refused", "waiting"].map(|name| hook.property(name));
+    (warnings.collect(), counts)
+}
+
+fn event(request: &Request) -> serde_json::Value {
+    serde_json::from_slice(&request.body).expect("JSON")
+}
+
+fn ids(requests: &[Request]) -> Vec<u32> {
+    let id = |request| event(request)["id"].as_str().expect("a text").parse();
+    requests
+        .iter()
+        .map(|request| id(request).expect("a number"))
+        .collect()
+}
+
+#[test]
+fn what_happens_is_posted_as_cloudevents_in_order() {
+    let server = Server::start(|_, _| Say::status(202));
+    let directory = tempfile::tempdir().expect("a directory");
+    let location = format!("{}/events?stream=1", server.address);
+    let (_, counts) = tell(directory.path(), &location, 0..50, "token=abc");
+    assert_eq!(counts, [50, 0, 0]);
+    let requests = server.requests();
+    assert_eq!(ids(&requests), (0..50).collect::<Vec<_>>());
+    let first = &requests[0];
+    assert_eq!(
+        (first.method.as_str(), first.path.as_str()),
+        ("POST", "/events?stream=1")
+    );
+    assert_eq!(
+        first.header("content-type"),
+        Some("application/cloudevents+json")
+    );
+    assert_eq!(first.header("authorization"), Some("Bearer abc"));
+    let event = event(first);
+    assert_eq!(event["specversion"], "1.0");
+    assert_eq!(event["type"], "evr-signal");
+}
+
+#[test]
+fn what_was_not_taken_is_posted_again_after_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let broken = Server::start(|_, _| Say::status(500));
+    let (_, counts) = tell(directory.path(), &broken.address, 0..5, "");
+    assert_eq!(counts, [0, 0, 5]);
+    assert_eq!(
+        ids(&broken.requests()),
+        [0],
+        "the others wait behind the first"
+    );
+    let server = Server::start(|_, _| Say::status(200));
+    let (_, counts) = tell(directory.path(), &server.address, 5..8, "");
+    assert_eq!(counts, [8, 0, 0]);
+    assert_eq!(ids(&server.requests()), (0..8).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_receiver_that_fails_for_a_while_gets_everything_in_order() {
+    // Busy at the third, and again when that is repeated.
+    let busy = || Say::Reply(503, vec![("Retry-After", "0".into())], Vec::new());
+    let server = Server::start(move |n, _| match n {
+        2 | 3 => busy(),
+        _ => Say::status(204),
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    let pipeline = launch(&format!(
+        "appsrc name=in caps=application/x-json format=time \
+         ! webhook name=hook location={} outbox={}",
+        server.address,
+        directory.path().join("outbox").display()
+    ));
+    let source: gst_app::AppSrc = pipeline.by_name("in").and_downcast().expect("an appsrc");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    for id in 0..6 {
+        let line = format!("{{\"id\":\"{id}\"}}\n");
+        source
+            .push_buffer(gst::Buffer::from_slice(line))
+            .expect("taken");
+    }
+    server.wait_for(8);
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    assert_eq!(ids(&server.requests()), [0, 1, 2, 2, 2, 3, 4, 5]);
+}
+
+#[test]
+fn what_is_refused_is_set_aside_and_holds_up_nothing() {
+    let server = Server::start(|n, _| match n {
+        1 => Say::Reply(422, vec![], b"no such camera".to_vec()),
+        _ => Say::status(200),
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    let pipeline_directory = directory.path();
+    let (warnings, counts) = tell(pipeline_directory, &server.address, 0..3, "");
+    assert_eq!(counts, [2, 1, 0]);
+    assert_eq!(ids(&server.requests()), [0, 1, 2]);
+    let kept = fs::read_to_string(pipeline_directory.join("outbox/refused.jsonl"));
+    let kept: serde_json::Value =
+        serde_json::from_str(&kept.expect("it is there")).expect("a line");
+    assert_eq!(kept["id"], "1");
+    // What is said while the pipeline goes down is said to nobody.
+    for warning in warnings {
+        assert!(
+            warning.starts_with("hook: ") && warning.contains("no such camera"),
+            "{warning}"
+        );
+    }
+}
