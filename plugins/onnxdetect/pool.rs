@@ -125,7 +125,7 @@ impl Seat {
     /// Runs `work` with a session, as soon as one is free.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Session) -> T) -> T {
         let mut sessions = self.pool.sessions();
-        let mut session = loop {
+        let session = loop {
             match sessions.idle.pop() {
                 Some(session) => break session,
                 None => {
@@ -138,9 +138,27 @@ impl Seat {
             }
         };
         drop(sessions);
-        let result = work(&mut session);
-        self.pool.give_back(session);
-        result
+        let mut lent = Lent {
+            session: Some(session),
+            pool: &self.pool,
+        };
+        let session = lent.session.as_mut().expect("it is there until the drop");
+        work(session)
+    }
+}
+
+/// A session that is in use. It goes back also where its user panics, or the others would wait for
+/// it for ever.
+struct Lent<'a> {
+    session: Option<Session>,
+    pool: &'a Pool,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.pool.give_back(session);
+        }
     }
 }
 

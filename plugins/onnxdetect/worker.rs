@@ -1,6 +1,7 @@
 //! A detector on a thread of its own, for a stream that waits for nobody: it takes one frame at a
 //! time, and what it says is picked up by whoever passes next.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
@@ -9,6 +10,9 @@ use evr_core::detector::Limits;
 use gst_video::VideoInfo;
 
 use super::detector::Detector;
+
+/// What is said of a frame over which the code broke.
+const PANICKED: &str = "inference panicked: report this with the model";
 
 /// A frame to be inferred.
 #[derive(Debug)]
@@ -136,7 +140,9 @@ fn work(shared: &Shared, mut detector: Detector) {
             limits,
             time,
         } = job;
-        let result = detector.frame(&buffer, &info, &limits);
+        // Else the stream would pass for ever with nobody looking and nobody saying so.
+        let looked = AssertUnwindSafe(|| detector.frame(&buffer, &info, &limits));
+        let result = catch_unwind(looked).unwrap_or_else(|_| Err(PANICKED.to_owned()));
         drop(buffer);
         let mut desk = shared.desk();
         desk.busy = false;
