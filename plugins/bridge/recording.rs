@@ -49,6 +49,13 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
+    /// Takes what an update adds.
+    pub(crate) fn learn(&mut self, news: Self) {
+        self.end = news.end;
+        self.event_end = news.event_end;
+        self.signals.extend(news.signals);
+    }
+
     pub(crate) fn to_event(&self) -> gst::Event {
         let phase = match self.phase {
             Phase::Open => "open",

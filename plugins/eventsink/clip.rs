@@ -422,13 +422,12 @@ impl Clip {
 
     /// Takes what the gate has told since; what is to be written down of it at once.
     pub(super) fn learn(&mut self, news: Recording) -> Option<Action> {
-        self.recording.end = news.end;
-        self.recording.event_end = news.event_end;
-        self.recording.signals.extend(news.signals.iter().cloned());
+        let signals = news.signals.clone();
+        self.recording.learn(news);
         let file = self.file.as_ref()?;
         let seen = self.observed.get(self.written_down..).unwrap_or_default();
         let facts = Facts {
-            signals: news.signals,
+            signals,
             observed: seen.to_vec(),
             ..self.known(&file.subject, &file.identity, &file.about)
         };

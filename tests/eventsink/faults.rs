@@ -102,18 +102,35 @@ fn a_recording_without_a_frame_fails_with_a_message_and_leaves_no_file() {
 }
 
 #[test]
-fn a_recording_that_opens_before_the_caps_came_is_counted_and_told() {
-    let directory = directory();
-    let bench = Bench::new(&within(&directory, "{id}.mp4"));
+fn a_recording_that_opens_before_the_caps_waits_for_them_and_fails_where_none_come() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = Bench::new(&within(&directory, "{n}.mp4"));
     bench
         .pipeline
         .set_state(gst::State::Playing)
         .expect("it starts");
     bench.pad.send_event(gst::event::StreamStart::new("test"));
-    bench.boundary(&Boundary::new(1, 0.0, 1.0));
+    let never = Boundary::new(1, 0.0, 1.0);
+    bench.record(&never, &[]);
     let reason = bench.text("evr-recording-failed", "reason");
     assert!(reason.contains("caps"), "{reason}");
-    assert_eq!(bench.counted("failed"), 1);
+    let early = Boundary::new(2, 0.0, 2.0);
+    bench.boundary(&early);
+    let update = Boundary {
+        phase: "update",
+        event: (1.0, 1.75),
+        ..early.clone()
+    };
+    bench.boundary(&update);
+    bench.announce(&media);
+    bench.feed(&media.buffers);
+    bench.boundary(&early.closing());
+    bench.eos();
+    let counted = (bench.counted("failed"), bench.counted("recordings"));
+    assert_eq!(counted, (1, 1));
+    assert_eq!(frames(&directory.path().join("2.mp4")), 20);
+    let sidecar = json_of(&directory.path().join("2.json"));
+    assert_eq!(sidecar["state"], "complete");
 }
 
 #[test]

@@ -12,13 +12,14 @@ use evr_core::time::Nanos;
 
 use crate::bridge::recording::{Phase, Recording};
 use crate::eventsink::caps::Input;
-use crate::eventsink::clip::{Beginning, Clip, Ending, Surroundings, without_clip};
+use crate::eventsink::clip::{Beginning, Clip, Ending, Surroundings};
 use crate::eventsink::clock::Moment;
 use crate::eventsink::pads::Kind;
 use crate::eventsink::report::Subject;
 use crate::eventsink::streams::Streams;
 use crate::eventsink::writer::Writer;
 
+mod opening;
 mod parts;
 
 /// Encoded media that may be held for a recording that continues the one before.
@@ -93,6 +94,8 @@ pub(super) struct Recorder {
 
 enum Stage {
     Shut,
+    /// Open, but the caps have not come that say what the clip will hold.
+    Early(Box<(Recording, Moment)>),
     Open(Box<Clip>),
     /// Open, but the clip had to end for good: the rest of the recording is passed over.
     Over,
@@ -161,6 +164,9 @@ impl Recorder {
         let lead = self.streams.lead() == Some(kind);
         if lead && changed {
             self.kept.clear();
+        }
+        if lead && matches!(self.stage, Stage::Early(_)) {
+            return self.open_early();
         }
         let Stage::Open(clip) = &self.stage else {
             return self.advance();
@@ -298,44 +304,15 @@ impl Recorder {
         }
     }
 
-    fn open(&mut self, recording: Recording, moment: Moment) -> Vec<Action> {
-        let why = "another recording opened before this one was closed";
-        let mut actions = self.end(Some(why.into()), recording.start);
-        let Some(input) = self.streams.lead_input().cloned() else {
-            self.stage = Stage::Over;
-            let reason = "it opened before the caps of its stream were known, so there is no clip";
-            let failed = without_clip(&recording, moment, reason.into(), &self.surroundings());
-            actions.push(failed);
-            return actions;
-        };
-        let (n, sync_point) = (recording.id, recording.sync_point);
-        let continues_from = recording.continues_from;
-        let mut clip = Clip::new(recording, moment, input);
-        let previous = self.previous.take();
-        clip.continues(
-            previous
-                .filter(|(n, _)| continues_from == Some(*n))
-                .map(|(_, id)| id),
-        );
-        self.stage = Stage::Open(Box::new(clip));
-        if continues_from.is_none() {
-            return actions;
-        }
-        match self.kept.since(sync_point) {
-            Some(units) => actions.extend(units.into_iter().flat_map(|unit| self.unit(unit))),
-            None => actions.push(Action::Warn(format!(
-                "recording {n} continues an earlier one, whose frames from {sync_point} ns on are \
-                 not kept: it begins at the next sync point"
-            ))),
-        }
-        actions
-    }
-
     /// More is known of why the open recording is made.
     fn learn(&mut self, news: Recording) -> Vec<Action> {
         match &mut self.stage {
             Stage::Open(clip) if clip.recording.id == news.id => {
                 clip.learn(news).into_iter().collect()
+            }
+            Stage::Early(early) if early.0.id == news.id => {
+                early.0.learn(news);
+                vec![]
             }
             _ => vec![],
         }
@@ -346,6 +323,7 @@ impl Recorder {
         let mut actions = Vec::new();
         match &mut self.stage {
             Stage::Open(clip) if clip.recording.id == recording.id => clip.recording = recording,
+            Stage::Early(early) if early.0.id == recording.id => early.0 = recording,
             Stage::Over => {}
             _ => return actions,
         }
@@ -392,8 +370,13 @@ impl Recorder {
             Stage::Open(clip) if cut.is_none() && clip.is_patient() => vec![],
             _ => self.begin_pending(),
         };
-        let Stage::Open(mut clip) = std::mem::replace(&mut self.stage, Stage::Shut) else {
-            return actions;
+        let mut clip = match std::mem::replace(&mut self.stage, Stage::Shut) {
+            Stage::Open(clip) => clip,
+            Stage::Early(early) => {
+                actions.push(self.unknown(&early.0, early.1));
+                return actions;
+            }
+            Stage::Shut | Stage::Over => return actions,
         };
         if cut.is_some() || (clip.id().is_none() && clip.pending.is_empty()) {
             actions.extend(clip.advance(&self.streams, until));
@@ -453,6 +436,7 @@ impl Recorder {
     fn forget(&mut self) {
         let open = match &self.stage {
             Stage::Open(clip) => Some(clip.start()),
+            Stage::Early(early) => Some(early.0.sync_point),
             Stage::Shut | Stage::Over => None,
         };
         let closing = self.closing.iter().map(|(clip, _)| clip.start());
