@@ -35,7 +35,7 @@ pub(crate) fn target() -> Result<PathBuf> {
 /// The GStreamer libraries that the workspace links, as the `system-deps` crate spells them:
 /// `gstreamer_video_1_0`.
 pub(crate) fn gstreamer_libraries() -> Result<Vec<String>> {
-    let metadata = metadata(&[])?;
+    let metadata = metadata(&["--all-features"])?;
     let packages = metadata["packages"].as_array();
     Ok(packages
         .context("cargo metadata lists no packages")?
