@@ -177,6 +177,11 @@ impl Recorder {
 
     /// Starts an eventsink in the same directory; what it says of the recording.
     fn restart(&self) -> gst::Structure {
+        self.restart_with(1).remove(0)
+    }
+
+    /// The same where `recordings` were left.
+    fn restart_with(&self, recordings: usize) -> Vec<gst::Structure> {
         let line = format!(
             "fakesrc num-buffers=0 ! {} fakesrc ! fakesink",
             sink(self.path(), self.kind.0)
@@ -184,7 +189,8 @@ impl Recorder {
         let pipeline = launch(&line);
         pipeline.set_state(gst::State::Paused).expect("it starts");
         let bus = pipeline.bus().expect("a pipeline has a bus");
-        let told = loop {
+        let mut told = Vec::new();
+        while told.len() < recordings {
             let message = bus.timed_pop_filtered(common::PATIENCE, &[gst::MessageType::Element]);
             let Some(message) = message else {
                 pipeline.set_state(gst::State::Null).expect("it stops");
@@ -193,9 +199,9 @@ impl Recorder {
             let fields = message.structure().expect("element messages have one");
             if ["evr-recording-recovered", "evr-recording-failed"].contains(&fields.name().as_str())
             {
-                break fields.to_owned();
+                told.push(fields.to_owned());
             }
-        };
+        }
         pipeline.set_state(gst::State::Null).expect("it stops");
         told
     }
@@ -319,6 +325,50 @@ fn a_killed_recorder_loses_a_second_at_most() {
             });
         }
     });
+}
+
+/// Where each index of samples ends: `moov` first, then a `moof` a fragment, each behind its samples.
+fn indexes(media: &[u8]) -> Vec<usize> {
+    let (mut at, mut ends) = (0, Vec::new());
+    while let Some(header) = media.get(at..at + 8) {
+        let size = u32::from_be_bytes(header[..4].try_into().expect("four bytes"));
+        if size == 0 {
+            break;
+        }
+        at += size as usize;
+        if [b"moov", b"moof"].contains(&header[4..].try_into().expect("four bytes")) {
+            ends.push(at);
+        }
+    }
+    ends
+}
+
+#[test]
+fn every_frame_that_the_sidecar_of_a_mended_mp4_counts_is_shown() {
+    let mut recorder = Recorder::start(MP4, false);
+    recorder.kill_after(3_400_000_000);
+    let left = |ending: &str| recorder.path().join(format!("1.{ending}.part"));
+    let media = fs::read(left("mp4")).expect("it is there");
+    let known = fs::read_to_string(left("json")).expect("it is there");
+    // A fragment may end amid reordered frames: what is shown before its last ones is gone.
+    let ends = indexes(&media);
+    assert!(ends.len() >= 4, "only {} fragments", ends.len());
+    for (n, end) in (2..).zip(&ends) {
+        let named = |ending: &str| recorder.path().join(format!("{n}.{ending}.part"));
+        fs::write(named("mp4"), &media[..*end]).expect("it can be written");
+        fs::write(named("json"), known.replace("1.mp4", &format!("{n}.mp4"))).expect("as that");
+    }
+    for told in recorder.restart_with(ends.len() + 1) {
+        assert_eq!(told.name(), "evr-recording-recovered", "{told}");
+    }
+    for (n, _) in (1..).zip(0..=ends.len()) {
+        let named = |ending: &str| recorder.path().join(format!("{n}.{ending}"));
+        let sidecar = fs::read_to_string(named("json")).expect("it was made");
+        let sidecar: Value = serde_json::from_str(&sidecar).expect("JSON");
+        let counted = sidecar["clip"]["frames"].as_u64().expect("a number");
+        assert!(counted > 10, "{n}: {counted} frames");
+        assert_eq!(frames(&named("mp4"), "qtdemux"), (counted, counted), "{n}");
+    }
 }
 
 #[test]

@@ -48,6 +48,9 @@ pub(super) fn make(
     let muxer = gst::ElementFactory::make(factory(container)).build()?;
     match container {
         Container::Mp4 => {
+            // mp4mux holds a fragment's last frame until the next of every stream has come; 160 ms
+            // were seen, and the whole shall stay below what may be lost.
+            let fragment = fragment * 3 / 4;
             let milliseconds = u32::try_from(fragment.mseconds()).unwrap_or(u32::MAX);
             muxer.set_property("fragment-duration", milliseconds);
             muxer.set_property_from_str("fragment-mode", "first-moov-then-finalise");

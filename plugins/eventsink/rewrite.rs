@@ -144,7 +144,11 @@ fn feed(
         }
         let bytes =
             read(old, sample.offset, sample.size as usize).map_err(|err| err.to_string())?;
-        writer.write(track, buffer(bytes, sample), sample.pts, Some(sample.dts));
+        let mut shown = *sample;
+        if let Some(last) = lasting(&movie.tracks[track].samples, sample) {
+            shown.duration = last;
+        }
+        writer.write(track, buffer(bytes, &shown), sample.pts, Some(sample.dts));
     }
     writer.drain();
     let since = Instant::now();
@@ -154,6 +158,20 @@ fn feed(
         }
     }
     Ok(())
+}
+
+/// How long the last sample must last, if this is it. The cut may have taken frames that are shown
+/// before others that are left, and players hide what is shown behind the sum of all durations.
+fn lasting(samples: &[Sample], sample: &Sample) -> Option<Nanos> {
+    let (first, last) = (samples.first()?, samples.last()?);
+    if last != sample {
+        return None;
+    }
+    let start = samples.iter().map(|sample| sample.pts).min()?;
+    let end = samples.iter().map(|it| it.pts.saturating_add(it.duration));
+    let span = end.max()?.saturating_sub(start);
+    let rest = span.saturating_sub(last.dts.saturating_sub(first.dts));
+    Some(rest.max(sample.duration))
 }
 
 fn too_slow() -> String {
