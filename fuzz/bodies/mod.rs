@@ -6,8 +6,10 @@
 //! one stands in docs/design.md.
 
 pub mod decoders;
+pub mod incoming;
 pub mod model_config;
 pub mod names;
+pub mod outbox;
 pub mod recovery;
 pub mod sidecar;
 
@@ -33,6 +35,14 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "decoders",
         body: decoders::body,
+    },
+    Target {
+        name: "incoming",
+        body: incoming::body,
+    },
+    Target {
+        name: "outbox",
+        body: outbox::body,
     },
     Target {
         name: "model_config",
