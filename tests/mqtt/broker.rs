@@ -16,6 +16,9 @@ use std::{
 };
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Who hears what is retained here listens: mosquitto_sub keeps back that it has subscribed until
+/// it hears something.
+const PROBE: &str = "probe";
 
 /// Waits until something holds; panics where it does not in time.
 #[track_caller]
@@ -97,7 +100,8 @@ impl Broker {
 
     /// Hears everything that is published from now on, and what is retained.
     pub fn observer(&self) -> Observer {
-        Observer::start(self.port, &[])
+        self.retain(PROBE, "listens");
+        Observer::start(self.port)
     }
 
     /// Says something.
@@ -140,21 +144,10 @@ pub struct Observer {
 }
 
 impl Observer {
-    pub fn start(port: u16, more: &[&str]) -> Self {
+    fn start(port: u16) -> Self {
         let mut process = Command::new("mosquitto_sub")
-            .args([
-                "-d",
-                "-V",
-                "5",
-                "-p",
-                &port.to_string(),
-                "-q",
-                "1",
-                "-t",
-                "#",
-            ])
-            .args(["-F", "HEARD\t%t\t%r\t%p"])
-            .args(more)
+            .args(["-V", "5", "-q", "1", "-t", "#", "-p", &port.to_string()])
+            .args(["-F", "%t\t%r\t%p"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("mosquitto-clients is installed: cargo xtask test does it");
@@ -163,15 +156,14 @@ impl Observer {
         let (ready, wait) = channel();
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if line.starts_with("Subscribed") {
-                    let _ = ready.send(());
-                }
-                let mut fields = line.splitn(4, '\t');
-                if fields.next() != Some("HEARD") {
-                    continue;
-                }
+                let mut fields = line.splitn(3, '\t');
                 let mut field = || fields.next().unwrap_or_default().to_owned();
                 let (topic, retained, body) = (field(), field() == "1", field());
+                if topic == PROBE {
+                    // Heard again after a reconnection, when nobody waits any more.
+                    let _ = ready.send(());
+                    continue;
+                }
                 let _ = tell.send(Heard {
                     topic,
                     retained,
