@@ -68,9 +68,50 @@ impl Controls {
     }
 }
 
+/// What has to be set so that a camera which holds `held` holds `wanted`.
+pub fn changes(held: &[Control], wanted: &[Control]) -> Vec<Control> {
+    let region = |control: &Control| matches!(control, Control::ExposureRegion(..));
+    let mut changes = Vec::new();
+    // Nobody asks for a part of the picture any more, or for that of other eyes.
+    for old in held.iter().filter(|old| region(old)) {
+        if let Control::ExposureRegion(side, Some(_)) = *old
+            && !wanted.contains(old)
+        {
+            changes.push(Control::ExposureRegion(side, None));
+        }
+    }
+    changes.extend(wanted.iter().filter(|control| !held.contains(control)));
+    changes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_changed_is_set_and_a_region_is_taken_back() {
+        let of = Control::Value;
+        let held = [
+            of(Setting::Hue, 1),
+            of(Setting::AutoExposure, 1),
+            Control::ExposureRegion(Side::Left, Some([0, 0, 20, 20])),
+        ];
+        assert_eq!(changes(&held, &held), []);
+        assert_eq!(changes(&[], &held), held);
+        let wanted = [
+            of(Setting::Hue, 1),
+            of(Setting::AutoExposure, 0),
+            of(Setting::Gain, 10),
+        ];
+        assert_eq!(
+            changes(&held, &wanted),
+            [
+                Control::ExposureRegion(Side::Left, None),
+                of(Setting::AutoExposure, 0),
+                of(Setting::Gain, 10),
+            ]
+        );
+    }
 
     #[test]
     fn the_last_word_on_each_setting_holds() {

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use evr_zed::control::{Control, Setting, Side};
@@ -69,6 +70,9 @@ impl Stub {
     }
 }
 
+/// Nobody interrupts.
+static RUN: AtomicBool = AtomicBool::new(false);
+
 const LEFT: Wanted = Wanted {
     left: true,
     right: false,
@@ -86,7 +90,7 @@ fn file() -> Options {
 }
 
 fn next(session: &Session) -> Event {
-    let event = session.next().expect("the camera runs");
+    let event = session.next(&RUN).expect("the camera runs");
     event.expect("nobody interrupts")
 }
 
@@ -197,7 +201,7 @@ fn a_library_that_writes_longer_structures_is_found_out() {
     let stub = Stub::build(52, &["OVERRUN=8"]);
     let session = stub.session(live());
     let err = loop {
-        if let Err(err) = session.next() {
+        if let Err(err) = session.next(&RUN) {
             break err;
         }
     };
@@ -462,7 +466,7 @@ fn a_camera_that_stays_away_is_an_error_in_the_end() {
     options.reconnect_timeout = Duration::from_millis(50);
     let session = stub.session(options);
     let err = loop {
-        if let Err(err) = session.next() {
+        if let Err(err) = session.next(&RUN) {
             break err;
         }
     };
@@ -493,7 +497,7 @@ fn another_failure_of_a_grab_ends_the_stream_with_its_words() {
     let stub = Stub::build(52, &["UNPLUG_AT=1", "UNPLUG_CODE=18"]);
     let session = stub.session(live());
     let err = loop {
-        if let Err(err) = session.next() {
+        if let Err(err) = session.next(&RUN) {
             break err;
         }
     };
@@ -584,9 +588,7 @@ fn a_slow_reader_of_a_live_camera_gets_the_newest_frame() {
 fn whoever_waits_can_be_woken_and_a_session_ends_with_a_frame_unread() {
     let stub = Stub::build(52, &[]);
     let session = stub.session(file());
-    session.interrupt(true);
-    assert!(session.next().unwrap().is_none());
-    session.interrupt(false);
+    assert!(session.next(&AtomicBool::new(true)).unwrap().is_none());
     frame(&session);
     drop(session);
     assert!(stub.calls().ends_with("close\n"));

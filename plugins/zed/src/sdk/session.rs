@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -53,8 +54,6 @@ struct Waiting {
     events: VecDeque<Event>,
     orders: VecDeque<Order>,
     failure: Option<SdkError>,
-    /// Whoever waits for an event is to stop waiting.
-    interrupted: bool,
     /// The thread is to end.
     stopping: bool,
     /// Frames that were replaced by newer ones before anyone fetched them.
@@ -88,8 +87,8 @@ impl Shared {
 
 /// How long the end of a grab is waited for when a session ends. A grab that hangs keeps its thread.
 const LAST_GRAB: Duration = Duration::from_secs(5);
-/// Waits are cut into pieces, so that nothing depends on one wake-up.
-const PIECE: Duration = Duration::from_millis(500);
+/// How long a wait goes on before it looks whether it is interrupted.
+const PIECE: Duration = Duration::from_millis(50);
 
 /// A camera that runs until dropped.
 pub struct Session {
@@ -145,15 +144,15 @@ impl Session {
         &self.info
     }
 
-    /// Waits for what comes next; nothing when interrupted.
+    /// Waits for what comes next; nothing once `interrupted` is set.
     ///
     /// # Errors
     ///
     /// When the camera has failed, or has gone and not come back.
-    pub fn next(&self) -> Result<Option<Event>, SdkError> {
+    pub fn next(&self, interrupted: &AtomicBool) -> Result<Option<Event>, SdkError> {
         let mut waiting = self.shared.lock();
         loop {
-            if waiting.interrupted {
+            if interrupted.load(Ordering::Acquire) {
                 return Ok(None);
             }
             if let Some(event) = waiting.events.pop_front() {
@@ -168,12 +167,6 @@ impl Session {
             }
             waiting = self.shared.wait(waiting, PIECE);
         }
-    }
-
-    /// Wakes whoever waits, and lets nobody wait until called with `false`.
-    pub fn interrupt(&self, on: bool) {
-        self.shared.lock().interrupted = on;
-        self.shared.changed.notify_all();
     }
 
     /// Changes a setting before the next frame; a warning comes if the camera refuses.
