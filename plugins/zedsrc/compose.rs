@@ -14,6 +14,10 @@ use super::{ZedSrcFileLayout, ZedSrcStreamType};
 pub(super) enum ComposeError {
     #[error("the recording is {0}x{1}, of which no two eyes of even width and height can be cut")]
     Odd(u32, u32),
+    #[error(
+        "stream-type asks for depth, which only the SDK finds: use backend=sdk, or show the eyes"
+    )]
+    NoDepth,
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
     #[error(transparent)]
@@ -79,6 +83,9 @@ impl Composer {
             ZedSrcStreamType::Right => (&[(1, 0, 0)], 1, 1),
             ZedSrcStreamType::TopBottom => (&[(0, 0, 0), (1, 0, 1)], 1, 2),
             ZedSrcStreamType::SideBySide => (&[(0, 0, 0), (1, 1, 0)], 2, 1),
+            ZedSrcStreamType::Depth | ZedSrcStreamType::LeftDepth => {
+                return Err(ComposeError::NoDepth);
+            }
         };
         let output = VideoInfo::builder(input.format(), width * columns, height * rows)
             .fps(input.fps())

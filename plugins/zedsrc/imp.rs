@@ -1,21 +1,24 @@
-//! The element: opens the recording, and gives its pictures their times and their pace.
+//! The element: opens the recording or the camera, and gives pictures their times and their pace.
 
 use std::sync::{
     Arc, LazyLock, Mutex, MutexGuard,
     atomic::{AtomicBool, Ordering},
 };
 
-use glib::Properties;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{
     prelude::*,
     subclass::{base_src::CreateSuccess, prelude::*},
 };
 
+pub(crate) use super::properties::ZedSrc;
 use super::{
-    ZedSrcFileLayout, ZedSrcResolution, ZedSrcStreamType,
+    asked::Way,
     compose::Composer,
     file::{File, Next, Picture},
+    live::{self, Live},
     settings::Settings,
 };
 
@@ -23,7 +26,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
         "zedsrc",
         gst::DebugColorFlags::empty(),
-        Some("Recordings of ZED stereo cameras"),
+        Some("ZED stereo cameras and their recordings"),
     )
 });
 
@@ -45,74 +48,26 @@ struct Open {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// `None` also while a picture is waited for: the streaming thread then holds it.
     open: Option<Box<Open>>,
+    /// The same of a camera.
+    live: Option<Box<Live>>,
+    /// When the first picture of an SVO file was taken, in ns since 1970.
+    first: Option<u64>,
+    recording: bool,
+    /// A camera's picture has been shown.
+    shown: bool,
     interrupted: Option<Arc<AtomicBool>>,
     real_time: bool,
     frame: Option<gst::ClockTime>,
     duration: Option<gst::ClockTime>,
     caps: Option<gst::Caps>,
-    dropped: u64,
-}
-
-#[derive(Properties)]
-#[properties(wrapper_type = super::ZedSrc)]
-pub(crate) struct ZedSrc {
-    #[property(
-        name = "location", nick = "Location",
-        blurb = "The recording: video with both eyes in anything that GStreamer decodes, or raw YUYV frames in a file that ends in .yuyv",
-        get, set, nullable, type = Option<String>, member = location, mutable_ready
-    )]
-    #[property(
-        name = "calibration-file", nick = "Calibration file",
-        blurb = "The camera's SN<serial>.conf, by which the pictures are undistorted and rectified (nothing = shown as recorded)",
-        get, set, nullable, type = Option<String>, member = calibration_file, mutable_ready
-    )]
-    #[property(
-        name = "stream-type", nick = "Stream type",
-        blurb = "Which eyes are shown and how they stand",
-        get, set, type = ZedSrcStreamType, member = stream_type, builder(ZedSrcStreamType::default()).mutable_ready()
-    )]
-    #[property(
-        name = "file-layout", nick = "File layout",
-        blurb = "How both eyes stand in the recording",
-        get, set, type = ZedSrcFileLayout, member = file_layout, builder(ZedSrcFileLayout::default()).mutable_ready()
-    )]
-    #[property(
-        name = "svo-real-time-mode", nick = "Real-time mode",
-        blurb = "Whether the recording is played as if by a camera, at its own pace and dropping what comes too late, instead of as fast as it is taken",
-        get, set, type = bool, member = real_time,
-        default = Settings::default().real_time, mutable_ready
-    )]
-    #[property(
-        name = "camera-resolution", nick = "Camera resolution",
-        blurb = "The size of one eye in a file of raw frames; other files tell it themselves",
-        get, set, type = ZedSrcResolution, member = resolution, builder(ZedSrcResolution::default()).mutable_ready()
-    )]
-    #[property(
-        name = "camera-fps", nick = "Camera frame rate",
-        blurb = "Frames a second in a file of raw frames; other files tell it themselves",
-        get, set, type = i32, member = fps, minimum = 1, maximum = 240,
-        default = Settings::default().fps, mutable_ready
-    )]
-    #[property(
-        name = "open-timeout-sec", nick = "Opening timeout",
-        blurb = "Seconds to wait for the first picture before the start fails",
-        get, set, type = f32, member = open_timeout, minimum = 0.0, maximum = 600.0,
-        default = Settings::default().open_timeout, mutable_ready
-    )]
-    settings: Mutex<Settings>,
-    #[property(
-        name = "dropped", nick = "Dropped",
-        blurb = "How many pictures came too late in real-time mode and were not shown",
-        get = |this: &Self| this.lock().dropped, type = u64
-    )]
-    state: Mutex<State>,
+    pub(super) dropped: u64,
 }
 
 impl ZedSrc {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no thread panics under this lock")
     }
 
@@ -223,6 +178,70 @@ impl ZedSrc {
         }
     }
 
+    /// Whether an SVO file is being written.
+    pub(super) fn is_recording(&self) -> bool {
+        self.lock().recording
+    }
+
+    /// The next picture of a camera.
+    fn shoot(&self, live: &mut Live) -> Result<gst::Buffer, gst::FlowError> {
+        loop {
+            live.set(&self.settings());
+            self.lock().recording = live.is_recording();
+            match live.next() {
+                Ok(live::Next::Picture(picture)) => return Ok(self.stamp(picture)),
+                Ok(live::Next::Warning(text)) => {
+                    let name = self.obj().name();
+                    gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{name}: {text}"));
+                }
+                Ok(live::Next::End) => return Err(gst::FlowError::Eos),
+                Ok(live::Next::Interrupted) => return Err(gst::FlowError::Flushing),
+                Err(reason) => return Err(self.fail(gst::ResourceError::Read, &reason)),
+            }
+        }
+    }
+
+    /// Gives a camera's picture the running time at which it was taken, and one of an SVO file its
+    /// time in the file.
+    fn stamp(&self, picture: live::Picture) -> gst::Buffer {
+        let running = self.running_time().unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let age =
+            u64::try_from(now.as_nanos()).map_or(0, |now| now.saturating_sub(picture.captured));
+        let mut state = self.lock();
+        let pts = if state.real_time {
+            running.saturating_sub(gst::ClockTime::from_nseconds(age))
+        } else {
+            let first = *state.first.get_or_insert(picture.captured);
+            gst::ClockTime::from_nseconds(picture.captured.saturating_sub(first))
+        };
+        let mut buffer = picture.buffer;
+        let fields = buffer.make_mut();
+        fields.set_pts(pts);
+        fields.set_duration(state.frame);
+        if !std::mem::replace(&mut state.shown, true) {
+            fields.set_flags(gst::BufferFlags::DISCONT);
+        }
+        buffer
+    }
+
+    /// Opens a camera; what is to be known of it goes to the state.
+    fn start_live(&self, settings: &Settings) -> Result<(), String> {
+        let live = Live::open(settings)?;
+        let info = live.output();
+        *self.lock() = State {
+            interrupted: Some(live.interrupted()),
+            real_time: settings.is_live(),
+            frame: frame_time(info.fps()),
+            caps: info.to_caps().ok(),
+            live: Some(Box::new(live)),
+            ..State::default()
+        };
+        Ok(())
+    }
+
     fn fail(&self, kind: gst::ResourceError, reason: &str) -> gst::FlowError {
         let name = self.obj().name();
         gst::element_imp_error!(self, kind, ("{name}: {reason}"));
@@ -234,6 +253,16 @@ impl ZedSrc {
             interrupted.store(interrupt, Ordering::Release);
         }
     }
+}
+
+fn frame_time(fps: gst::Fraction) -> Option<gst::ClockTime> {
+    let (numer, denom) = (
+        u64::try_from(fps.numer()).ok()?,
+        u64::try_from(fps.denom()).ok()?,
+    );
+    gst::ClockTime::SECOND
+        .mul_div_floor(denom, numer)
+        .filter(|_| numer > 0)
 }
 
 /// Frames' memory, used over and over.
@@ -284,9 +313,9 @@ impl ElementImpl for ZedSrc {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
             gst::subclass::ElementMetadata::new(
-                "ZED recording source",
+                "ZED source",
                 "Source/Video",
-                "Shows recordings of ZED stereo cameras, rectified by the camera's calibration",
+                "Shows ZED stereo cameras and their recordings, rectified",
                 env!("CARGO_PKG_NAME"),
             )
         });
@@ -301,6 +330,7 @@ impl ElementImpl for ZedSrc {
                     gst_video::VideoFormat::Nv12,
                     gst_video::VideoFormat::Bgra,
                     gst_video::VideoFormat::Gray8,
+                    gst_video::VideoFormat::Gray16Le,
                 ])
                 .build();
             let template = gst::PadTemplate::new(
@@ -320,7 +350,7 @@ impl ElementImpl for ZedSrc {
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::NullToReady {
             // What a live source is must be known before PAUSED.
-            self.obj().set_live(self.settings().real_time);
+            self.obj().set_live(self.settings().is_live());
         }
         self.parent_change_state(transition)
     }
@@ -329,25 +359,24 @@ impl ElementImpl for ZedSrc {
 impl BaseSrcImpl for ZedSrc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = self.settings();
-        self.obj().set_live(settings.real_time);
-        let open = self.open(&settings).map_err(|reason| {
+        self.obj().set_live(settings.is_live());
+        let wrong = |reason: String| {
             let name = self.obj().name();
             gst::error_msg!(gst::ResourceError::NotFound, ("{name}: {reason}"))
-        })?;
+        };
+        if settings.way() != Way::File {
+            return self.start_live(&settings).map_err(wrong);
+        }
+        let open = self.open(&settings).map_err(wrong)?;
         let info = open.composer.output();
-        let fps = info.fps();
-        let frame = (fps.numer() > 0 && fps.denom() > 0).then(|| {
-            let (numer, denom) = (fps.numer() as u64, fps.denom() as u64);
-            gst::ClockTime::from_nseconds(gst::ClockTime::SECOND.nseconds() * denom / numer)
-        });
         *self.lock() = State {
             interrupted: Some(open.file.interrupted()),
             real_time: settings.real_time,
-            frame,
+            frame: frame_time(info.fps()),
             duration: open.file.duration(),
             caps: info.to_caps().ok(),
-            dropped: 0,
             open: Some(Box::new(open)),
+            ..State::default()
         };
         Ok(())
     }
@@ -379,6 +408,10 @@ impl BaseSrcImpl for ZedSrc {
         let Some(to) = to.and_then(|segment| segment.start()) else {
             return false;
         };
+        if self.lock().live.is_some() {
+            // Cameras begin where they are.
+            return to.is_zero();
+        }
         let Some(mut open) = self.lock().open.take() else {
             return false;
         };
@@ -440,6 +473,12 @@ impl PushSrcImpl for ZedSrc {
         _buffer: Option<&mut gst::BufferRef>,
     ) -> Result<CreateSuccess, gst::FlowError> {
         // Taken out while it works: reading a property must not wait for it.
+        let live = self.lock().live.take();
+        if let Some(mut live) = live {
+            let made = self.shoot(&mut live);
+            self.lock().live = Some(live);
+            return made.map(CreateSuccess::NewBuffer);
+        }
         let Some(mut open) = self.lock().open.take() else {
             return Err(gst::FlowError::Flushing);
         };

@@ -1,25 +1,37 @@
-//! `zedsrc`: what a ZED stereo camera recorded, as video: the left eye, the right, or both.
+//! `zedsrc`: a ZED stereo camera, or what one recorded, as video: the left eye, the right, or both.
 //!
-//! It reads recordings in which both eyes stand side by side or one above the other: video in
-//! anything that GStreamer decodes, or raw YUYV frames (`.yuyv`). With the camera's factory
-//! calibration in `calibration-file` it undistorts and rectifies the pictures, without it they
-//! are shown as they are. No camera and no ZED SDK is spoken to.
+//! Three ways lead to pictures (`backend`). **File**: recordings in which both eyes stand side by
+//! side or one above the other, in anything that GStreamer decodes, or raw YUYV frames (`.yuyv`).
+//! **UVC**: ZED, ZED Mini, ZED 2 and ZED 2i on USB 3, without the SDK; Linux only. **SDK**:
+//! Stereolabs' ZED SDK 5.0 to 5.2, whose C library is opened at run time: every camera of theirs,
+//! network streams and SVO files, rectified by the SDK, with depth, objects and bodies. With the
+//! camera's factory calibration the first two undistort and rectify, without it pictures are
+//! shown as they are.
 //!
 //! ```text
 //! gst-launch-1.0 zedsrc location=recording.mp4 calibration-file=SN12345678.conf stream-type=left ! videoconvert ! autovideosink
 //! ```
 //!
-//! By default it goes as fast as the pipeline takes frames and can seek; with
+//! A camera is a live source whose pictures have the running time at which they were taken, and
+//! carry the wall-clock time as a `GstReferenceTimestampMeta`; what it feels rides along as a
+//! custom meta `GstEvrZedMeta`, and what the SDK finds as regions of interest, with distance and
+//! position. A file goes as fast as the pipeline takes frames and can seek; with
 //! `svo-real-time-mode=true` it is a live source that keeps the recording's pace and drops what
 //! comes too late. Stereolabs has an element of the same name in a plugin of its own; properties
 //! that both have are called the same and mean the same.
 
 use gst::prelude::*;
 
+mod asked;
 mod compose;
 mod file;
 mod imp;
+mod live;
+mod pack;
+mod properties;
+mod sensed;
 mod settings;
+mod words;
 
 /// What is shown of both eyes. The numbers are those of Stereolabs' element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
@@ -32,6 +44,16 @@ pub(crate) enum ZedSrcStreamType {
     Right = 1,
     #[enum_value(name = "The left eye above the right", nick = "top-bottom")]
     TopBottom = 2,
+    #[enum_value(
+        name = "Depth in millimetres, 16 bits a pixel; by the SDK",
+        nick = "depth"
+    )]
+    Depth = 3,
+    #[enum_value(
+        name = "The left eye above depth, whose pixels are 32-bit millimetres; by the SDK",
+        nick = "left-depth"
+    )]
+    LeftDepth = 4,
     #[enum_value(name = "The left eye beside the right", nick = "side-by-side")]
     SideBySide = 5,
 }
@@ -90,6 +112,7 @@ glib::wrapper! {
 }
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    sensed::register_meta();
     gst::Element::register(
         Some(plugin),
         "zedsrc",

@@ -506,7 +506,7 @@ fn another_failure_of_a_grab_ends_the_stream_with_its_words() {
 
 #[test]
 fn settings_reach_the_camera_and_a_refusal_is_told() {
-    let stub = Stub::build(52, &[]);
+    let stub = Stub::build(52, &["REFUSED_SETTING=12"]);
     let session = stub.session(file());
     session.set(Control::Value(Setting::Exposure, 80));
     session.set(Control::ExposureRange(28, 1000));

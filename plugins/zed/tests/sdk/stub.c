@@ -55,6 +55,9 @@
 #ifndef OVERRUN /* bytes written behind the sensors' structure */
 #define OVERRUN 0
 #endif
+#ifndef REFUSED_SETTING /* the setting that the camera does not have */
+#define REFUSED_SETTING -1
+#endif
 #ifndef ECHO_SHIFT /* bytes by which the parameters are misread */
 #define ECHO_SHIFT 0
 #endif
@@ -400,7 +403,7 @@ EXPORT int sl_set_camera_settings(int id, int setting, int value) {
     (void)id;
     snprintf(line, sizeof line, "set %d %d", setting, value);
     note(line);
-    return setting == 12 ? 17 : 0;
+    return setting == REFUSED_SETTING ? 17 : 0;
 }
 EXPORT int sl_set_camera_settings_min_max(int id, int setting, int min, int max) {
     char line[64];

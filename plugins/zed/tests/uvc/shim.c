@@ -5,9 +5,11 @@
  * The folder is the environment's ZED_SHIM; the environment also says what goes wrong:
  * ZED_SHIM_TORN=n makes picture n short, ZED_SHIM_UNPLUG=n removes the camera at picture n for
  * ZED_SHIM_AWAY openings, ZED_SHIM_USB2=1 puts it on USB 2, ZED_SHIM_DEAF=1 ignores writes,
- * ZED_SHIM_SILENT=1 sends nothing.
+ * ZED_SHIM_SILENT=1 sends nothing. ZED_SHIM_SYSTEM=1 puts the folder in the place of /dev, and its
+ * `sys` in that of /sys, for the devices' classes.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -60,6 +62,40 @@ static int ticking(void) {
     return fd;
 }
 
+/* Where a path of the system's devices leads. */
+static const char *led(const char *path, char *room, size_t size) {
+    const char *folder = getenv("ZED_SHIM");
+    if (!folder || !setting("ZED_SHIM_SYSTEM", 0))
+        return path;
+    if (strncmp(path, "/sys/class/video4linux", 22) == 0 || strncmp(path, "/sys/class/hidraw", 17) == 0)
+        snprintf(room, size, "%s%s", folder, path);
+    else if (strcmp(path, "/dev/video0") == 0 || strcmp(path, "/dev/hidraw0") == 0)
+        snprintf(room, size, "%s%s", folder, path + 4);
+    else
+        return path;
+    return room;
+}
+
+int open64(const char *path, int flags, ...) {
+    static int (*real)(const char *, int, ...);
+    char room[1024];
+    va_list arguments;
+    if (!real)
+        real = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
+    va_start(arguments, flags);
+    mode_t mode = va_arg(arguments, int);
+    va_end(arguments);
+    return real(led(path, room, sizeof room), flags, mode);
+}
+
+DIR *opendir(const char *path) {
+    static DIR *(*real)(const char *);
+    char room[1024];
+    if (!real)
+        real = (DIR * (*)(const char *))dlsym(RTLD_NEXT, "opendir");
+    return real(led(path, room, sizeof room));
+}
+
 int open(const char *path, int flags, ...) {
     static int (*real)(const char *, int, ...);
     const char *folder = getenv("ZED_SHIM");
@@ -69,6 +105,8 @@ int open(const char *path, int flags, ...) {
     va_start(arguments, flags);
     mode_t mode = va_arg(arguments, int);
     va_end(arguments);
+    char room[1024];
+    path = led(path, room, sizeof room);
     size_t size = folder ? strlen(folder) : 0;
     if (!folder || strncmp(path, folder, size) != 0)
         return real(path, flags, mode);

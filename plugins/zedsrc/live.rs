@@ -1,0 +1,393 @@
+//! A camera that is open, by the SDK or by UVC, or an SVO file that the SDK plays: its pictures
+//! as buffers, with what was found in them.
+//!
+//! Belongs here: everything between a backend's frame and a buffer without its PTS. When a picture
+//! is shown is the element's matter.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use evr_core::detection::{BoundingBox, Detection, Observation};
+use evr_zed::calibration::Calibration;
+use evr_zed::control::{Control, changes};
+use evr_zed::{sdk, uvc};
+use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
+
+use super::asked::Way;
+use super::compose::Composer;
+use super::pack::pack;
+use super::settings::Settings;
+use super::{ZedSrcFileLayout, ZedSrcStreamType, sensed};
+use crate::bridge::detection;
+
+/// What comes out of a camera.
+pub(super) enum Next {
+    Picture(Picture),
+    /// Something to be told that stops nothing.
+    Warning(String),
+    End,
+    Interrupted,
+}
+
+pub(super) struct Picture {
+    pub buffer: gst::Buffer,
+    /// ns since 1970.
+    pub captured: u64,
+}
+
+enum Device {
+    Sdk(sdk::Session),
+    Uvc(Box<uvc::Camera>),
+}
+
+/// A backend's frame.
+enum Shot {
+    Sdk(Box<sdk::Frame>),
+    Uvc(Box<uvc::Frame>),
+}
+
+/// Cuts and bends raw pictures; the SDK's need neither.
+struct Raw {
+    composer: Composer,
+    input: VideoInfo,
+}
+
+pub(super) struct Live {
+    device: Device,
+    show: ZedSrcStreamType,
+    raw: Option<Raw>,
+    output: VideoInfo,
+    /// The first picture, which told the size.
+    first: Option<Shot>,
+    /// What is to be told of the opening.
+    warnings: Vec<String>,
+    held: Vec<Control>,
+    recording: Option<PathBuf>,
+    interrupted: Arc<AtomicBool>,
+    seq: u64,
+}
+
+impl Live {
+    /// Opens what the settings ask for and waits for its first picture.
+    pub(super) fn open(settings: &Settings) -> Result<Self, String> {
+        let mut warnings = Vec::new();
+        let device = device(settings, &mut warnings)?;
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let mut live = Self {
+            device,
+            show: settings.stream_type,
+            raw: None,
+            output: VideoInfo::builder(VideoFormat::Gray8, 1, 1)
+                .build()
+                .map_err(|err| err.to_string())?,
+            first: None,
+            warnings,
+            held: Vec::new(),
+            recording: None,
+            interrupted,
+            seq: 0,
+        };
+        live.set(settings);
+        live.first = Some(live.begin()?);
+        live.lay_out(settings)?;
+        Ok(live)
+    }
+
+    /// The first picture. A camera that goes before it is not waited for.
+    fn begin(&mut self) -> Result<Shot, String> {
+        loop {
+            match self.wait()? {
+                Waited::Shot(shot) => return Ok(shot),
+                Waited::Warning(text) => self.warnings.push(text),
+                Waited::Lost(text) => return Err(text),
+                Waited::End => return Err("svo-file-path ends before its first picture".into()),
+                Waited::Interrupted => return Err("the opening was interrupted".into()),
+            }
+        }
+    }
+
+    /// Decides from the first picture how all are shown.
+    fn lay_out(&mut self, settings: &Settings) -> Result<(), String> {
+        let fps = gst::Fraction::new(settings.fps, 1);
+        match (&self.first, &self.device) {
+            (Some(Shot::Sdk(frame)), Device::Sdk(session)) => {
+                let fps = match session.info().fps.round() {
+                    known if known >= 1.0 => gst::Fraction::new(known as i32, 1),
+                    _ => fps,
+                };
+                let packed = pack(&mut frame.clone(), self.show);
+                let packed = packed.ok_or("the SDK did not give what stream-type asks for")?;
+                self.output = packed.info(fps).map_err(|err| err.to_string())?;
+            }
+            (Some(Shot::Uvc(frame)), Device::Uvc(camera)) => {
+                let size = (frame.width as u32, frame.height as u32);
+                let input = VideoInfo::builder(VideoFormat::I420, size.0, size.1).fps(fps);
+                let input = input.build().map_err(|err| err.to_string())?;
+                let calibration = self::calibration(settings, camera.info(), &mut self.warnings)?;
+                let layout = ZedSrcFileLayout::SideBySide;
+                let composer = Composer::new(&input, layout, self.show, calibration.as_ref());
+                let composer = composer.map_err(|err| err.to_string())?;
+                self.output = composer.output().clone();
+                self.raw = Some(Raw { composer, input });
+            }
+            _ => return Err("the camera's pictures are of another kind than itself".into()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn output(&self) -> &VideoInfo {
+        &self.output
+    }
+
+    pub(super) fn interrupted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupted)
+    }
+
+    pub(super) fn is_recording(&self) -> bool {
+        match &self.device {
+            Device::Sdk(session) => session.is_recording(),
+            Device::Uvc(_) => false,
+        }
+    }
+
+    /// Tells the camera what of the settings has changed.
+    pub(super) fn set(&mut self, settings: &Settings) {
+        let wanted = settings.controls();
+        if wanted != self.held {
+            for control in changes(&self.held, &wanted) {
+                match &mut self.device {
+                    Device::Sdk(session) => session.set(control),
+                    Device::Uvc(camera) => camera.set(control),
+                }
+            }
+            self.held = wanted;
+        }
+        let recording = settings.recording();
+        if recording != self.recording
+            && let Device::Sdk(session) = &self.device
+        {
+            match &recording {
+                Some(file) => session.record(file.clone(), settings.svo_compression as i32),
+                None => session.stop_recording(),
+            }
+            self.recording = recording;
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Result<Next, String> {
+        if let Some(text) = self.warnings.pop() {
+            return Ok(Next::Warning(text));
+        }
+        let shot = match self.first.take() {
+            Some(shot) => shot,
+            None => match self.wait()? {
+                Waited::Shot(shot) => shot,
+                Waited::Warning(text) | Waited::Lost(text) => return Ok(Next::Warning(text)),
+                Waited::End => return Ok(Next::End),
+                Waited::Interrupted => return Ok(Next::Interrupted),
+            },
+        };
+        self.picture(shot).map(Next::Picture)
+    }
+
+    fn wait(&mut self) -> Result<Waited, String> {
+        Ok(match &mut self.device {
+            Device::Sdk(session) => {
+                match session
+                    .next(&self.interrupted)
+                    .map_err(|err| err.to_string())?
+                {
+                    None => Waited::Interrupted,
+                    Some(sdk::Event::Frame(frame)) => Waited::Shot(Shot::Sdk(frame)),
+                    Some(sdk::Event::Warning(text)) => Waited::Warning(text),
+                    Some(sdk::Event::Lost(text)) => Waited::Lost(text),
+                    Some(sdk::Event::Back(info)) => {
+                        Waited::Warning(format!("the {} {} is back", info.model, info.serial))
+                    }
+                    Some(sdk::Event::End) => Waited::End,
+                }
+            }
+            Device::Uvc(camera) => {
+                match camera
+                    .next(&self.interrupted)
+                    .map_err(|err| err.to_string())?
+                {
+                    None => Waited::Interrupted,
+                    Some(uvc::Event::Frame(frame)) => Waited::Shot(Shot::Uvc(frame)),
+                    Some(uvc::Event::Warning(text)) => Waited::Warning(text),
+                    Some(uvc::Event::Lost(text)) => Waited::Lost(text),
+                    Some(uvc::Event::Back(info)) => Waited::Warning(format!(
+                        "the {} at {} is back",
+                        info.model,
+                        info.node.display()
+                    )),
+                }
+            }
+        })
+    }
+
+    fn picture(&mut self, shot: Shot) -> Result<Picture, String> {
+        let (mut buffer, captured) = match shot {
+            Shot::Sdk(mut frame) => (self.rectified(&mut frame)?, frame.captured),
+            Shot::Uvc(frame) => {
+                let captured = frame.captured;
+                (self.raw(*frame)?, captured)
+            }
+        };
+        let fields = buffer.make_mut();
+        let time = gst::ClockTime::from_nseconds(captured);
+        let reference = gst::Caps::new_empty_simple("timestamp/x-unix");
+        gst::ReferenceTimestampMeta::add(fields, &reference, time, gst::ClockTime::NONE);
+        Ok(Picture { buffer, captured })
+    }
+
+    fn rectified(&mut self, frame: &mut sdk::Frame) -> Result<gst::Buffer, String> {
+        let packed = pack(frame, self.show);
+        let packed = packed.ok_or("the SDK did not give what stream-type asks for")?;
+        let size = (packed.width as u32, packed.height as u32);
+        if size != (self.output.width(), self.output.height()) {
+            return Err(format!(
+                "the camera's picture changed to {}x{}: restart the element",
+                size.0, size.1
+            ));
+        }
+        let mut buffer = gst::Buffer::from_mut_slice(packed.aligned(&self.output));
+        let fields = buffer.make_mut();
+        if frame.corrupted {
+            fields.set_flags(gst::BufferFlags::CORRUPTED);
+        }
+        if frame.detected {
+            self.attach(fields, &frame.objects)?;
+        }
+        sensed::attach_sdk(fields, frame).map_err(|err| err.to_string())?;
+        Ok(buffer)
+    }
+
+    /// Objects' boxes are of the left eye; they are put where it is shown.
+    fn attach(
+        &mut self,
+        buffer: &mut gst::BufferRef,
+        objects: &[sdk::Object],
+    ) -> Result<(), String> {
+        let (across, down) = match self.show {
+            ZedSrcStreamType::TopBottom | ZedSrcStreamType::LeftDepth => (1.0, 0.5),
+            ZedSrcStreamType::SideBySide => (0.5, 1.0),
+            _ => (1.0, 1.0),
+        };
+        let detections = objects.iter().map(|object| {
+            let [left, top, right, bottom] = object.bounds.map(f64::from);
+            let raw = object.raw_label.map(|label| label.to_string());
+            let known = sdk::CLASSES.iter().position(|class| *class == object.label);
+            Detection {
+                label: raw.unwrap_or_else(|| object.label.to_owned()),
+                label_id: object.raw_label.or(known.map(|at| at as i32)).unwrap_or(-1),
+                confidence: f64::from(object.confidence),
+                bbox: BoundingBox::from_corners(
+                    left * across,
+                    top * down,
+                    right * across,
+                    bottom * down,
+                ),
+                track_id: object.id.map(i64::from),
+            }
+        });
+        let observation = Observation {
+            seq: self.seq,
+            model: "zed-sdk".into(),
+            detections: detections.collect(),
+        };
+        self.seq += 1;
+        let size = (self.output.width(), self.output.height());
+        detection::attach(buffer, &observation, size).map_err(|err| err.to_string())?;
+        let regions = buffer.iter_meta_mut::<VideoRegionOfInterestMeta>();
+        for (mut region, object) in regions.zip(objects) {
+            if let Some(space) = sensed::space(object) {
+                region.add_param(space);
+            }
+        }
+        Ok(())
+    }
+
+    fn raw(&self, frame: uvc::Frame) -> Result<gst::Buffer, String> {
+        let raw = self.raw.as_ref().ok_or("no way to show raw pictures")?;
+        let source = gst::Buffer::from_mut_slice(frame.data);
+        let size = self.output.size();
+        let mut buffer = gst::Buffer::with_size(size).map_err(|err| err.to_string())?;
+        debug_assert_eq!(source.size(), raw.input.size());
+        let fields = buffer.make_mut();
+        raw.composer
+            .compose(&source, fields)
+            .map_err(|err| err.to_string())?;
+        if let Some(readings) = &frame.sensors {
+            sensed::attach_uvc(fields, readings).map_err(|err| err.to_string())?;
+        }
+        Ok(buffer)
+    }
+}
+
+/// What became of waiting for a picture.
+enum Waited {
+    Shot(Shot),
+    Warning(String),
+    Lost(String),
+    End,
+    Interrupted,
+}
+
+fn device(settings: &Settings, warnings: &mut Vec<String>) -> Result<Device, String> {
+    let by_uvc = || {
+        if let Some(name) = settings.needs_sdk() {
+            return Err(format!(
+                "{name} needs the SDK: use backend=sdk, or leave it out"
+            ));
+        }
+        let camera = uvc::Camera::open(settings.uvc_options()?);
+        camera
+            .map(|camera| Device::Uvc(Box::new(camera)))
+            .map_err(|err| err.to_string())
+    };
+    if settings.way() == Way::Uvc {
+        return by_uvc();
+    }
+    let library = settings.sdk_library();
+    let library = match sdk::Sdk::open(library.as_deref(), settings.sdk_allow_newer) {
+        Ok(library) => library,
+        Err(reason) if settings.way() == Way::Either => {
+            let device =
+                by_uvc().map_err(|err| format!("{err}. Nor does the SDK help: {reason}"))?;
+            warnings.push(format!(
+                "the camera is read without the SDK, by UVC: {reason}"
+            ));
+            return Ok(device);
+        }
+        Err(reason) => return Err(reason.to_string()),
+    };
+    let session = sdk::Session::open(&library, settings.sdk_options()?);
+    session.map(Device::Sdk).map_err(|err| err.to_string())
+}
+
+/// The calibration that was named, or the factory's if it is on this machine.
+fn calibration(
+    settings: &Settings,
+    info: &uvc::Info,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Calibration>, String> {
+    if let Some(named) = settings.calibration().map_err(|err| err.to_string())? {
+        return Ok(Some(named));
+    }
+    let Some(serial) = info.serial else {
+        return Ok(None);
+    };
+    match uvc::calibration::file(settings.settings_folder().as_deref(), serial) {
+        Ok(file) => match fs::read_to_string(&file) {
+            Ok(text) => Ok(Some(Calibration::parse(&text))),
+            Err(err) => Err(format!("{} cannot be read: {err}", file.display())),
+        },
+        Err(missing) => {
+            warnings.push(missing.to_string());
+            Ok(None)
+        }
+    }
+}
