@@ -341,7 +341,9 @@ fn what_cannot_be_read_is_refused_with_a_sentence_that_names_it() {
             assert!(said.contains(word), "{properties}: {said} lacks {word}");
         }
     };
-    says("", &["zed: location is not set"]);
+    says("backend=file", &["zed: location is not set"]);
+    // Nothing is named, and neither camera nor SDK is here.
+    says("", &["zed: ", "/sys", "libsl_zed_c.so", "sdk-library"]);
     says(
         "location=/nowhere/x.mp4",
         &["zed: location=/nowhere/x.mp4 cannot be opened"],
