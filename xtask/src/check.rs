@@ -17,7 +17,7 @@ pub(crate) fn run() -> Result<()> {
         packages::ensure(packages::PLUGIN)?;
         packages::ensure(packages::CHECKS)
     })?;
-    let assets = timed("assets", assets::prepare)?;
+    let assets = timed("assets", assets::prepare_all)?;
     let mut checks = Checks::default();
     checks.run("format", || {
         process::show(workspace::cargo().args(["fmt", "--all", "--check"]))

@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 }
 
 fn print_assets() -> Result<()> {
-    for (name, path) in assets::prepare()?.environment() {
+    for (name, path) in assets::prepare_all()?.environment() {
         println!("{name}={}", path.display());
     }
     Ok(())

@@ -27,7 +27,7 @@ pub(crate) fn run(command: &str) -> Result<()> {
     packages::ensure(packages::CHROOT)?;
     // Fetched out here, so that the chroot needs neither npm nor pip.
     packages::ensure(packages::PLUGIN)?;
-    assets::prepare()?;
+    assets::prepare_all()?;
     let chroot = chroot(&Cache::open()?)?;
     println!("running `cargo xtask {command}` on Debian {RELEASE} …");
     let script = script(&chroot, command)?;
