@@ -21,6 +21,20 @@ pub(crate) const FORMATS: [VideoFormat; 11] = [
 
 /// The video in these caps, if it can be inferred; the reason otherwise.
 pub(crate) fn readable(caps: &gst::CapsRef) -> Result<VideoInfo, String> {
+    let features = caps.features(0);
+    if features.is_some_and(|features| features.contains("format:Interlaced")) {
+        return Err(
+            "cannot read single fields (interlace-mode=alternate): have the source send whole \
+             frames, interleaved or progressive"
+                .into(),
+        );
+    }
+    if let Some(features) = features.filter(|features| !features.contains("memory:SystemMemory")) {
+        return Err(format!(
+            "cannot read video in {features}: put the element before it that brings frames into \
+             system memory, such as gldownload or cudadownload"
+        ));
+    }
     let info = VideoInfo::from_caps(caps).map_err(|_| format!("cannot read {caps}: send video"))?;
     if format(&info).is_none() {
         return Err(format!(

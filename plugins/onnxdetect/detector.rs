@@ -39,13 +39,14 @@ impl Detector {
         }
     }
 
-    /// What the model says of a frame.
+    /// What the model says of a frame; `None` where that was given up, since it is no longer `wanted`.
     pub(super) fn frame(
         &mut self,
         buffer: &gst::BufferRef,
         info: &VideoInfo,
         limits: &Limits,
-    ) -> Result<Observation, String> {
+        wanted: impl Fn() -> bool,
+    ) -> Result<Option<Observation>, String> {
         self.prepare(info)?;
         self.choose(buffer, info);
         let Some((_, preprocessor)) = &mut self.video else {
@@ -55,15 +56,18 @@ impl Detector {
             .map_err(|_| "a frame's memory cannot be read: send system memory".to_string())?;
         let detections = self
             .model
-            .frame(preprocessor, &planes(&frame), &self.rects, limits)
+            .frame(preprocessor, &planes(&frame), &self.rects, limits, wanted)
             .map_err(|err| err.to_string())?;
+        let Some(detections) = detections else {
+            return Ok(None);
+        };
         let seq = self.inferences;
         self.inferences += 1;
-        Ok(Observation {
+        Ok(Some(Observation {
             seq,
             model: self.model.name().to_owned(),
             detections,
-        })
+        }))
     }
 
     fn prepare(&mut self, info: &VideoInfo) -> Result<(), String> {

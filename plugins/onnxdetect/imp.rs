@@ -71,6 +71,8 @@ struct State {
     pace: Option<Pace>,
     /// Frames before this running time, in ns, are late for a sink behind.
     late_until: Option<i64>,
+    /// Counts the beginnings and ends of flushes: a frame from before is of no interest.
+    flushes: u64,
     /// Inferences since the start.
     inferences: u64,
 }
@@ -193,10 +195,18 @@ impl OnnxDetect {
         info: &VideoInfo,
     ) -> Result<(), String> {
         let limits = self.settings().limits();
-        let result = turn.then(|| detector.frame(buffer, info, &limits));
+        // Nobody waits for the rest of a frame that a flush or a stop throws away. A stop leaves its
+        // mark on the pad; that of a flush is gone before its end waits for this frame.
+        let flushes = self.state().flushes;
+        let pad = self.obj().sink_pad().clone();
+        let wanted = || {
+            let flushing = pad.pad_flags().contains(gst::PadFlags::FLUSHING);
+            !flushing && self.state().flushes == flushes
+        };
+        let result = turn.then(|| detector.frame(buffer, info, &limits, wanted));
         self.state().engine = Some(Engine::Sync(detector));
-        match result {
-            Some(observation) => self.attach(buffer, &observation?, info),
+        match result.transpose()?.flatten() {
+            Some(observation) => self.attach(buffer, &observation, info),
             None => Ok(()),
         }
     }
@@ -276,6 +286,7 @@ impl OnnxDetect {
     fn flush(&self) {
         let worker = {
             let mut state = self.state();
+            state.flushes += 1;
             state.late_until = None;
             if let Some(pace) = &mut state.pace {
                 pace.flush();
@@ -362,7 +373,7 @@ impl BaseTransformImpl for OnnxDetect {
     fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {
         // Negotiation asks for caps, which tells the truth. Who sends other formats all the same
         // is let in, so that `sink_event` can say what is wrong instead of "not negotiated".
-        let video = gst::Caps::new_empty_simple("video/x-raw");
+        let video = gst::Caps::builder("video/x-raw").any_features().build();
         let sent = direction == gst::PadDirection::Sink && caps.is_subset(&video);
         sent || self.parent_accept_caps(direction, caps)
     }
@@ -398,7 +409,7 @@ impl BaseTransformImpl for OnnxDetect {
                 }
                 self.parent_sink_event(event)
             }
-            gst::EventView::FlushStop(_) => {
+            gst::EventView::FlushStart(_) | gst::EventView::FlushStop(_) => {
                 self.flush();
                 self.parent_sink_event(event)
             }

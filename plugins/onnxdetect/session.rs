@@ -146,16 +146,21 @@ impl Model {
         &self.spec.input
     }
 
-    /// Infers these parts of a frame; the detections come best first.
+    /// Infers these parts of a frame, each as long as it is `wanted`; the detections come best
+    /// first, and `None` where it no longer was.
     pub(super) fn frame(
         &mut self,
         preprocessor: &mut Preprocessor,
         planes: &Planes<'_>,
         parts: &[Rect],
         limits: &Limits,
-    ) -> Result<Vec<Detection>, InferError> {
+        wanted: impl Fn() -> bool,
+    ) -> Result<Option<Vec<Detection>>, InferError> {
         self.found.clear();
         for part in parts {
+            if !wanted() {
+                return Ok(None);
+            }
             preprocessor.aim(*part);
             preprocessor.run(planes, self.image.elements())?;
             self.infer(preprocessor.mapping(), limits)?;
@@ -164,9 +169,8 @@ impl Model {
             Decoder::merge(&mut self.found, &self.spec.layout, limits);
         }
         let named = self.found.iter();
-        Ok(named
-            .filter_map(|candidate| self.labels.detection(candidate))
-            .collect())
+        let named = named.filter_map(|candidate| self.labels.detection(candidate));
+        Ok(Some(named.collect()))
     }
 
     /// Infers what stands in the tensor and adds what is found.

@@ -44,6 +44,13 @@ struct Desk {
     closed: bool,
 }
 
+impl Desk {
+    /// Whether what was begun at this count of flushes is still of interest.
+    fn waits_for(&self, epoch: u64) -> bool {
+        self.epoch == epoch && !self.closed
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     desk: Mutex<Desk>,
@@ -56,7 +63,8 @@ impl Shared {
     }
 }
 
-/// The thread. It ends when this is dropped, after the inference at hand.
+/// The thread. It ends when this is dropped, after the inference at hand: of a frame of which several
+/// parts are inferred, after that part.
 #[derive(Debug)]
 pub(super) struct Worker {
     shared: Arc<Shared>,
@@ -141,12 +149,13 @@ fn work(shared: &Shared, mut detector: Detector) {
             time,
         } = job;
         // Else the stream would pass for ever with nobody looking and nobody saying so.
-        let looked = AssertUnwindSafe(|| detector.frame(&buffer, &info, &limits));
+        let wanted = || shared.desk().waits_for(epoch);
+        let looked = AssertUnwindSafe(|| detector.frame(&buffer, &info, &limits, wanted));
         let result = catch_unwind(looked).unwrap_or_else(|_| Err(PANICKED.to_owned()));
         drop(buffer);
         let mut desk = shared.desk();
         desk.busy = false;
-        if desk.epoch == epoch {
+        if let (Some(result), true) = (result.transpose(), desk.waits_for(epoch)) {
             desk.done = Some(Done { result, time });
         }
     }
