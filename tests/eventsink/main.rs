@@ -11,5 +11,6 @@ mod faults;
 mod journal;
 mod remains;
 mod retention;
+mod sound;
 mod streams;
 mod watched;
