@@ -69,6 +69,8 @@ struct State {
     /// Since caps came.
     video: Option<VideoInfo>,
     pace: Option<Pace>,
+    /// A frame had its turn while another was inferred: with mode=latest the next free one takes it.
+    due: bool,
     /// Frames before this running time, in ns, are late for a sink behind.
     late_until: Option<i64>,
     /// Counts the beginnings and ends of flushes: a frame from before is of no interest.
@@ -216,12 +218,12 @@ impl OnnxDetect {
         &self,
         buffer: &mut gst::BufferRef,
         worker: &Worker,
-        turn: impl FnOnce() -> bool,
         info: &VideoInfo,
         time: Option<i64>,
     ) -> Result<(), String> {
         let done = worker.collect();
-        if worker.is_free() && turn() {
+        if self.state().due && worker.is_free() {
+            self.state().due = false;
             let mut shared = gst::Buffer::new();
             let target = shared.get_mut().expect("a new buffer has one owner");
             buffer
@@ -275,8 +277,9 @@ impl OnnxDetect {
             }
             Some(Engine::Latest(worker)) => {
                 state.engine = Some(Engine::Latest(Arc::clone(&worker)));
+                state.due |= state.turn(time);
                 drop(state);
-                self.latest(buffer, &worker, || self.state().turn(time), &info, time)
+                self.latest(buffer, &worker, &info, time)
             }
             None => Ok(()),
         }
@@ -288,6 +291,7 @@ impl OnnxDetect {
             let mut state = self.state();
             state.flushes += 1;
             state.late_until = None;
+            state.due = false;
             if let Some(pace) = &mut state.pace {
                 pace.flush();
             }

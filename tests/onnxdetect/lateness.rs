@@ -166,6 +166,34 @@ fn neither_flush_nor_end_nor_stop_waits_for_what_nobody_wants_any_more() {
 }
 
 #[test]
+fn a_turn_that_comes_while_another_frame_is_inferred_goes_to_the_next_free_one() {
+    let mut harness = watching("mode=latest inference-region=roi-list inference-interval=2");
+    // One that takes long, then light ones, until two have been told.
+    let mut told = Vec::new();
+    let mut n = 0;
+    while told.len() < 2 {
+        let frame = match n {
+            0 => busy(gst::ClockTime::ZERO),
+            _ => moving(MILLISECOND * n, &[(0, 0, 9, 9)]),
+        };
+        assert_eq!(harness.push(frame), Ok(gst::FlowSuccess::Ok));
+        let buffer = harness.pull().expect("no frame is held");
+        if let Ok(meta) = gst::meta::CustomMeta::from_buffer(&buffer, "GstEvrObservationMeta") {
+            let age = meta.structure().get::<u64>("age").expect("a number");
+            told.push((n, n - age / 1_000_000));
+        }
+        n += 1;
+        thread::yield_now();
+    }
+    let [(first_at, first), (_, second)] = told[..] else {
+        unreachable!("two were waited for")
+    };
+    assert_eq!(first, 0);
+    assert!(first_at > 2, "turns passed while it was inferred");
+    assert_eq!(second, first_at, "the frame that came when it was done");
+}
+
+#[test]
 fn a_frame_that_is_flushed_while_it_is_inferred_is_given_up() {
     init();
     let all = all_of_it();

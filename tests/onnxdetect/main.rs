@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod finds;
+mod inputs;
 mod lateness;
 mod read_by_others;
 mod reference;

@@ -2,6 +2,7 @@
 
 use gst::prelude::*;
 
+use crate::inputs::{Element, Graph, Side, node};
 use crate::{asset, detector, failure, frame, harness, init, model, pipeline, says};
 
 #[test]
@@ -23,36 +24,18 @@ fn a_model_that_is_none_is_refused_by_name() {
     says(&unset, &["eye: model-file is not set"]);
 }
 
-/// A protobuf field whose value is bytes.
-fn field(number: u8, value: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(value.len()).expect("all are short");
-    [&[number << 3 | 2, length], value].concat()
-}
-
-/// An ONNX model that passes `x` f32[1,4] on as `y`, written by hand after onnx.proto.
-fn identity_model() -> Vec<u8> {
-    let dimension = |n: u8| field(1, &[1 << 3, n]);
-    let shape = field(2, &[dimension(1), dimension(4)].concat());
-    let tensor = field(1, &[&[1 << 3, 1], &shape[..]].concat());
-    let value = |name: &str| [field(1, name.as_bytes()), field(2, &tensor)].concat();
-    let node = [field(1, b"x"), field(2, b"y"), field(4, b"Identity")].concat();
-    let graph = [
-        field(1, &node),
-        field(2, b"identity"),
-        field(11, &value("x")),
-        field(12, &value("y")),
-    ]
-    .concat();
-    let opset = field(8, &[2 << 3, 13]);
-    [&[1 << 3, 8], &field(7, &graph)[..], &opset].concat()
-}
-
 #[test]
 fn a_model_of_unknown_layout_is_refused_with_its_tensors() {
     asset("ORT_DYLIB_PATH");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("identity.onnx");
-    std::fs::write(&file, identity_model()).expect("written");
+    let graph = Graph {
+        input: (Element::F32, &[Side::Of(1), Side::Of(4)]),
+        nodes: vec![node("Identity", &["x"], "y")],
+        output: (Element::F32, &[1, 4]),
+        extra: None,
+    };
+    std::fs::write(&file, graph.model()).expect("written");
     let sentence = failure(&format!(
         "onnxdetect model-file={} ! fakesink",
         file.display()
