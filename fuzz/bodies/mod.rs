@@ -5,12 +5,14 @@
 //! this file and calls them on any compiler. What belongs here: bodies over evr-core. How to add
 //! one stands in docs/design.md.
 
+pub mod camera;
 pub mod decoders;
 pub mod incoming;
 pub mod model_config;
 pub mod names;
 pub mod outbox;
 pub mod recovery;
+pub mod reply;
 pub mod sidecar;
 
 /// What came of an input.
@@ -32,6 +34,10 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "camera",
+        body: camera::body,
+    },
     Target {
         name: "decoders",
         body: decoders::body,
@@ -55,6 +61,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "recovery",
         body: recovery::body,
+    },
+    Target {
+        name: "reply",
+        body: reply::body,
     },
     Target {
         name: "sidecar",
