@@ -171,8 +171,9 @@ impl Observer {
                 });
             }
         });
+        let observer = Self { process, heard };
         wait.recv_timeout(PATIENCE).expect("it subscribes in time");
-        Self { process, heard }
+        observer
     }
 
     /// The next message.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::cache::{self, Cache};
 use crate::packages;
 use crate::process::{self, Progress};
-use crate::{clip, workspace};
+use crate::{clip, servers, workspace};
 
 /// The ONNX Runtime that comes from PyPI. The wheels for other Pythons carry the same library.
 ///
@@ -94,7 +94,7 @@ pub(crate) struct Assets {
     pub(crate) runtime: PathBuf,
     pub(crate) model: PathBuf,
     pub(crate) clip: PathBuf,
-    /// Models that only tests and benchmarks take, with the variables that name them.
+    /// What only tests and benchmarks take, with the variables that name it.
     others: Vec<(&'static str, PathBuf)>,
 }
 
@@ -135,6 +135,7 @@ pub(crate) fn prepare_all() -> Result<Assets> {
     let others = vec![
         ("EVR_TEST_MODEL_NMS", nms_model),
         ("EVR_TEST_MODEL_NANODET", nanodet),
+        ("EVR_TEST_PYTHON", servers::python(&cache)?),
     ];
     Ok(Assets { others, ..assets })
 }

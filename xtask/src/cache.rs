@@ -98,7 +98,8 @@ impl Cache {
         Ok(path)
     }
 
-    fn require_space(&self) -> Result<()> {
+    /// Refuses to begin what would not fit.
+    pub(crate) fn require_space(&self) -> Result<()> {
         let output = process::capture(Command::new("df").arg("-Pk").arg(&self.folder))?;
         let free = free_kib(&String::from_utf8_lossy(&output.stdout));
         if free.is_some_and(|free| free < NEEDED_KIB) {
@@ -136,7 +137,7 @@ fn place(from: &Path, to: &Path) -> Result<()> {
         .with_context(|| format!("cannot put {} in place", to.display()))
 }
 
-fn sha256(path: &Path) -> io::Result<String> {
+pub(crate) fn sha256(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     io::copy(&mut File::open(path)?, &mut hash)?;
     Ok(format!("{:x}", hash.finalize()))

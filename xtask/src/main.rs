@@ -18,6 +18,7 @@ mod packages;
 mod pipelines;
 mod process;
 mod recordings;
+mod servers;
 mod stage;
 mod workspace;
 

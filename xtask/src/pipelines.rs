@@ -2,7 +2,8 @@
 //!
 //! A script takes its input, its model and its folder from `EVR_INPUT`, `EVR_MODEL` and
 //! `EVR_RECORDINGS` where it is given no arguments; that is how they are run here. One for stereo
-//! cameras takes its input from `EVR_STEREO_INPUT`.
+//! cameras takes its input from `EVR_STEREO_INPUT`. The one that needs a camera, a server and a
+//! broker beside it is run by tests/tutorial.rs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use crate::assets::Assets;
 use crate::process;
 use crate::stage::Stage;
 use crate::{recordings, workspace};
+
+/// The script that a test runs, with all that it needs.
+const TUTORIAL: &str = "tutorial";
 
 /// What a stereo camera would have recorded of the clip.
 const STEREO: &str = "stereo.mp4";
@@ -30,6 +34,9 @@ pub(crate) fn run(stage: &Stage, assets: &Assets) -> Result<()> {
     stereo(stage, assets, &folder.join(STEREO))?;
     for script in scripts {
         let name = script.file_stem().unwrap_or_default();
+        if name == TUTORIAL {
+            continue;
+        }
         run_one(stage, assets, &script, &folder.join(name))
             .with_context(|| format!("pipelines/{}.sh", name.display()))?;
     }
