@@ -4,7 +4,9 @@
 //! Here: what an address holds and must not show, which encoding takes which elements, and the facts
 //! in the words of applications. Not here: sockets, RTSP itself, pipelines.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::time::Nanos;
 
 /// An address, with what must not be shown taken out of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -199,6 +201,58 @@ impl News {
         }
         said
     }
+
+    /// The same in one line, as the pad `lifecycle` tells it: with its name as `type` and the
+    /// running time at which it happened.
+    pub fn line(&self, source: &str, location: &str, at: Option<Nanos>) -> String {
+        let mut line = json!({"type": self.name()});
+        if let Some(at) = at {
+            line["media_time"] = at.into();
+        }
+        if let (Value::Object(line), Value::Object(said)) =
+            (&mut line, self.to_json(source, location))
+        {
+            line.extend(said);
+        }
+        line.to_string()
+    }
+}
+
+/// What was told of a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Name of the camera.
+    pub source: String,
+    /// Its address, without user and password.
+    pub location: String,
+    /// What there is to say.
+    pub news: News,
+}
+
+impl Told {
+    /// What such a line says; `None` for other objects.
+    pub fn read(line: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| Some(line.get(name)?.as_str()?.to_owned());
+        let news = match line.get("type")?.as_str()? {
+            "evr-source-connected" => News::Connected { sdp: text("sdp")? },
+            "evr-source-lost" => News::Lost {
+                reason: text("reason")?,
+            },
+            "evr-source-refused" => News::Refused {
+                code: line.get("code")?.as_u64()?.try_into().ok()?,
+            },
+            "evr-source-unsupported" => News::Unsupported {
+                media: Media::from_sdp(line.get("media")?.as_str()?)?,
+                encoding: text("encoding")?,
+            },
+            _ => return None,
+        };
+        Some(Self {
+            source: text("source")?,
+            location: text("location")?,
+            news,
+        })
+    }
 }
 
 /// The status code in the text of an error, such as 401 in `Unauthorized (401)`: RTSP's errors begin
@@ -262,6 +316,27 @@ mod tests {
         let debug = "gstrtspsrc.c(6813): Unauthorized (401)";
         assert_eq!(status_code(debug), Some(401));
         assert_eq!(status_code("Could not connect (Generic error)"), None);
+    }
+
+    #[test]
+    fn a_line_says_what_was_told() {
+        let (media, encoding) = (Media::Audio, "G726-32".to_owned());
+        let (sdp, reason) = ("v=0\r\n".to_owned(), "it is off".to_owned());
+        for news in [
+            News::Connected { sdp },
+            News::Lost { reason },
+            News::Refused { code: 401 },
+            News::Unsupported { media, encoding },
+        ] {
+            let line = news.line("door", "rtsp://host/x", Some(5));
+            let line: Map<String, Value> = serde_json::from_str(&line).expect("JSON");
+            assert_eq!(line["media_time"], 5);
+            let told = Told::read(&line).expect("one of ours");
+            let named = (told.source.as_str(), told.location.as_str());
+            assert_eq!(named, ("door", "rtsp://host/x"));
+            assert_eq!(told.news, news);
+        }
+        assert_eq!(Told::read(&Map::new()), None);
     }
 
     proptest! {

@@ -10,6 +10,7 @@
 use std::{fs, path::PathBuf};
 
 use evr_core::{
+    camera::{Media, News},
     message::{Fact, Format, Renderer},
     recording::journal::Entry,
     time::SECOND,
@@ -33,6 +34,23 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(folder).join(name)
 }
 
+/// What a camera that is refused, connected, half understood and lost again tells.
+fn camera() -> Vec<String> {
+    let sdp = "v=0\r\no=- 1 1 IN IP4 10.0.0.7\r\ns=live\r\nm=video 0 RTP/AVP 96\r\n".to_owned();
+    let (media, encoding) = (Media::Audio, "G726-32".to_owned());
+    let reason = "nothing has come for 10 s".to_owned();
+    [
+        News::Refused { code: 401 },
+        News::Connected { sdp },
+        News::Unsupported { media, encoding },
+        News::Lost { reason },
+    ]
+    .into_iter()
+    .zip(7..)
+    .map(|(news, second)| news.line("front door", "rtsp://10.0.0.7/live", Some(second * SECOND)))
+    .collect()
+}
+
 /// A minute at a door: somebody comes, is recorded and leaves; one recording fails.
 fn facts() -> Vec<Fact> {
     let lines = [
@@ -46,8 +64,10 @@ fn facts() -> Vec<Fact> {
         r#"{"media_time":6000000000,"seq":2,"model":"ssdlite","objects":[]}"#,
         r#"{"action":"stop","media_time":6000000000}"#,
     ];
+    let lines = lines.map(str::to_owned);
     let mut facts: Vec<_> = lines
-        .iter()
+        .into_iter()
+        .chain(camera())
         .map(|line| {
             let utc = |running: Option<i64>| EPOCH + running.unwrap_or(0);
             Fact::from_line("front door", line.as_bytes(), None, utc).expect("a fact")

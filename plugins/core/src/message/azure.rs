@@ -5,7 +5,8 @@
 use serde_json::{Value, json};
 
 use super::{Fact, Message, Phase, What, inference};
-use crate::time::rfc3339;
+use crate::camera::{Media, News, Told};
+use crate::time::{Nanos, rfc3339};
 
 const NAMESPACE: &str = "Microsoft.VideoAnalyzer";
 
@@ -39,6 +40,10 @@ pub(super) fn render(fact: &Fact) -> Option<Message> {
             };
             ("sinks/eventsink", event_type, data)
         }
+        What::Camera(told) => {
+            let (event_type, data) = of_camera(fact.time, told);
+            ("sources/rtspcamera", event_type, data)
+        }
     };
     let pipeline = super::topic::level(&fact.source);
     let message: Value = json!({
@@ -52,4 +57,30 @@ pub(super) fn render(fact: &Fact) -> Option<Message> {
     });
     let kind = event_type.rsplit('.').next().unwrap_or_default();
     Some(Message::new(kind, &message))
+}
+
+/// What became of the connection to the camera. Azure said nothing of a lost one, but its gateway
+/// read `NetworkError`.
+fn of_camera(time: Nanos, told: &Told) -> (&'static str, Value) {
+    match &told.news {
+        News::Connected { sdp } => (
+            "Diagnostics.MediaSessionEstablished",
+            json!({"sdp": format!("SDP:\n{sdp}")}),
+        ),
+        News::Refused { code } => (
+            "Diagnostics.ProtocolError",
+            json!({"code": code.to_string(), "target": told.location, "protocol": "rtsp"}),
+        ),
+        News::Unsupported { media, .. } => {
+            let code = match media {
+                Media::Video => "unsupportedVideoFormat",
+                Media::Audio => "unsupportedAudioFormat",
+            };
+            (
+                "Diagnostics.MediaFormatError",
+                json!({"timestamp": time / 1_000_000, "code": code}),
+            )
+        }
+        News::Lost { reason } => ("Diagnostics.NetworkError", json!({"errorCode": reason})),
+    }
 }

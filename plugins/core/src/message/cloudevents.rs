@@ -63,6 +63,10 @@ pub(super) fn render(fact: &Fact) -> Option<Message> {
             }
             event("evr-inference", data)
         }
+        What::Camera(told) => event(
+            told.news.name(),
+            told.news.to_json(&told.source, &told.location),
+        ),
         // The journal is written in this format.
         What::Recording(recording) => Message::new(recording.phase.kind(), &recording.event),
     })

@@ -49,6 +49,8 @@ pub(super) fn full(fact: &Fact, clip: Option<&str>) -> Vec<Message> {
             };
             vec![message(0, object, event, clip)]
         }
+        // It has no words for cameras.
+        What::Camera(_) => Vec::new(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What Intel DL Streamer's metaconvert says of a frame. It has no words for signals and recordings.
+//! What Intel DL Streamer's metaconvert says of a frame. It has no words for signals, recordings
+//! and cameras.
 //!
 //! Boxes are in pixels where the line tells the frame's `width` and `height`, else in fractions.
 

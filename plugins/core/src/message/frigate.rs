@@ -35,6 +35,8 @@ impl Frigate {
                 self.count(&fact.source, now)
             }
             What::Recording(recording) => self.recording(fact, recording),
+            // It has no words for cameras.
+            What::Camera(_) => Vec::new(),
         }
     }
 

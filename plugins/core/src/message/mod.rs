@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use self::topic::{Template, TopicError};
+use crate::camera::Told;
 use crate::detection::Observation;
 use crate::observed::{self, ObservedError};
 use crate::recording::id::recording_id;
@@ -74,6 +75,8 @@ pub enum What {
     Observed(Seen),
     /// Something became of a recording.
     Recording(Recording),
+    /// Something became of the connection to the camera.
+    Camera(Told),
 }
 
 /// What was seen in a frame.
@@ -171,7 +174,8 @@ pub enum FactError {
 }
 
 impl Fact {
-    /// What a line on a pad tells: a signal or an observation. `utc` maps running times to
+    /// What a line on a pad tells: a signal, an observation, or news of the camera, which name it
+    /// themselves. `utc` maps running times to
     /// nanoseconds since 1970; `arrived` is the running time of a line that tells no time.
     ///
     /// # Errors
@@ -185,6 +189,17 @@ impl Fact {
         let mut signal = Signal::parse(line)?;
         // Parsing took it away.
         let observed = signal.body.contains_key("objects") && signal.body.contains_key("seq");
+        if let Some(told) = Told::read(&signal.body) {
+            let media_time = match signal.when {
+                Some(When::Media(running)) => Some(running),
+                _ => arrived,
+            };
+            return Ok(Self {
+                source: told.source.clone(),
+                time: utc(media_time),
+                what: What::Camera(told),
+            });
+        }
         let (time, what) = if observed {
             let (media_time, observation) = observed::parse(line)?;
             let media_time = media_time.or(arrived);
@@ -241,13 +256,14 @@ impl Fact {
         let named = match &self.what {
             What::Signal(signal) => signal.id.clone(),
             What::Recording(recording) => recording.event["id"].as_str().map(str::to_owned),
-            What::Observed(_) => None,
+            What::Observed(_) | What::Camera(_) => None,
         };
         named.unwrap_or_else(|| {
             let what = match &self.what {
                 What::Signal(signal) => Value::Object(signal.to_json()).to_string(),
                 What::Observed(seen) => observed::line(seen.media_time, &seen.observation, &[]),
                 What::Recording(recording) => recording.event.to_string(),
+                What::Camera(told) => told.news.line(&told.source, &told.location, None),
             };
             recording_id(&format!("{} {what}", self.source), 0, self.time, 0)
         })
