@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -19,7 +19,7 @@ const MISSING: &str = "fuzzing takes a nightly compiler and cargo-fuzz: \
 
 /// Whether this machine has what it takes.
 pub(crate) fn is_possible() -> bool {
-    process::succeeds(nightly().args(["fuzz", "--version"]))
+    process::succeeds(workspace::nightly().args(["fuzz", "--version"]))
 }
 
 /// Fuzzes every target for a while, keeps what was found new in the target folder, and writes how
@@ -46,15 +46,6 @@ pub(crate) fn run_if_possible() -> Result<()> {
     }
 }
 
-/// rustup's nightly, whichever compiler runs this program.
-fn nightly() -> Command {
-    let mut command = Command::new("rustup");
-    command
-        .current_dir(workspace::root())
-        .args(["run", "nightly", "cargo"]);
-    command
-}
-
 fn targets() -> Result<Vec<String>> {
     let folder = workspace::root().join("fuzz/targets");
     let entries = fs::read_dir(&folder).with_context(|| format!("no {}", folder.display()))?;
@@ -72,7 +63,7 @@ fn targets() -> Result<Vec<String>> {
 fn fuzz(target: &str, found: &Path) -> Result<String> {
     fs::create_dir_all(found)?;
     let _progress = Progress::new(&format!("fuzzing {target}"));
-    let mut command = nightly();
+    let mut command = workspace::nightly();
     command
         .args(["fuzz", "run", target])
         .arg(found)

@@ -18,6 +18,7 @@ mod packages;
 mod pipelines;
 mod process;
 mod recordings;
+mod sanitize;
 mod servers;
 mod stage;
 mod workspace;
@@ -34,6 +35,7 @@ usage: cargo xtask <command>
   soak     the long tests; writes docs/measured.md
   bench    the benchmarks; writes docs/measured.md
   fuzz     libFuzzer on what parses, a while each (part of soak); needs a nightly compiler and cargo-fuzz
+  sanitize the tests of the unsafe code under the address sanitizer (part of soak); needs a nightly compiler
   upstream onnxdetect beside GStreamer's own onnxinference; writes docs/measured.md
   matrix   `test`, or the command named behind it, in a Debian 13 chroot, whose GStreamer is 1.26 (needs root)
   assets   only fetch what the others need: ONNX Runtime, the model, the sample clip
@@ -47,9 +49,12 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["demo"] => demo::run(),
         ["test"] => check::run(),
-        ["soak"] => bench::soak().and_then(|()| fuzz::run_if_possible()),
+        ["soak"] => bench::soak()
+            .and_then(|()| sanitize::run_if_possible())
+            .and_then(|()| fuzz::run_if_possible()),
         ["bench"] => bench::bench(),
         ["fuzz"] => fuzz::run(),
+        ["sanitize"] => sanitize::run(),
         ["upstream"] => bench::upstream(),
         ["matrix"] => matrix::run("test"),
         ["matrix", command] => matrix::run(command),

@@ -23,6 +23,15 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// rustup's nightly cargo, whichever compiler runs this program.
+pub(crate) fn nightly() -> Command {
+    let mut command = Command::new("rustup");
+    command
+        .current_dir(root())
+        .args(["run", "nightly", "cargo"]);
+    command
+}
+
 /// Where cargo builds to.
 pub(crate) fn target() -> Result<PathBuf> {
     let metadata = metadata(&["--no-deps"])?;
