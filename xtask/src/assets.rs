@@ -135,6 +135,7 @@ pub(crate) fn prepare_all() -> Result<Assets> {
     let others = vec![
         ("EVR_TEST_MODEL_NMS", nms_model),
         ("EVR_TEST_MODEL_NANODET", nanodet),
+        ("EVR_TEST_VIDEO", video(&cache)?),
         ("EVR_TEST_PYTHON", servers::python(&cache)?),
     ];
     Ok(Assets { others, ..assets })
@@ -259,10 +260,15 @@ fn convert(scratch: &Path, script: &str, source: &Path, model: &Path) -> Result<
 fn clip(cache: &Cache) -> Result<PathBuf> {
     packages::ensure(packages::PLUGIN)?;
     cache.ensure_made(clip::NAME, |path| {
-        let video = cache.ensure("vtest.avi", VIDEO_SHA256, fetch_video)?;
+        let video = video(cache)?;
         let _progress = Progress::new("making the clip with two events");
         clip::make(&video, path)
     })
+}
+
+/// What the clip is made of.
+fn video(cache: &Cache) -> Result<PathBuf> {
+    cache.ensure("vtest.avi", VIDEO_SHA256, fetch_video)
 }
 
 fn fetch_video(scratch: &Path) -> Result<PathBuf> {
