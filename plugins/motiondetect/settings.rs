@@ -31,7 +31,7 @@ impl Default for Settings {
 }
 
 /// A property that cannot be done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{property} {error}")]
 pub(super) struct SettingsError {
     property: &'static str,

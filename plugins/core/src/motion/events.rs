@@ -66,9 +66,9 @@ impl<T> Events<T> {
             }));
             return told;
         };
-        if let Some(until) = self.open_until
-            && time >= until
-        {
+        // One that runs backwards has left the window, too: it would be open for ever.
+        let left = |until: Nanos| time >= until || until.saturating_sub(time) > self.window;
+        if self.open_until.is_some_and(left) {
             self.open_until = None;
             if let Some(pending) = self.pending.take() {
                 told.push(pending.tell());
@@ -233,6 +233,17 @@ mod tests {
     fn a_window_of_nothing_tells_each_frame() {
         let told: Vec<usize> = run(0, ".##.#").iter().map(|told| told.2).collect();
         assert_eq!(told, [1, 2, 4]);
+    }
+
+    #[test]
+    fn time_that_runs_backwards_closes_the_window() {
+        let mut events = Events::new(50);
+        let times = [1000, 1010, 10, 20, 70];
+        let told = times.map(|time| {
+            let told = events.observe(Some(time), moved(0.1), time);
+            told.into_iter().map(|told| told.at).collect::<Vec<_>>()
+        });
+        assert_eq!(told, [vec![1000], vec![], vec![1010], vec![], vec![20]]);
     }
 
     #[test]

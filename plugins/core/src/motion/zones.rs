@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::reduce::Grid;
+use crate::counter::{Point, Polygon, ShapeError};
 
 /// A block's zones are bits of one number.
 const MAX_ZONES: usize = 32;
@@ -10,11 +11,19 @@ const MAX_ZONES: usize = 32;
 /// Named polygons.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Zones {
-    zones: Vec<(String, Vec<(f64, f64)>)>,
+    zones: Vec<Zone>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Zone {
+    /// Empty where it has none.
+    name: String,
+    corners: Vec<(f64, f64)>,
+    polygon: Polygon,
 }
 
 /// Why a text names no zones. Each sentence is preceded by the name of the property.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ZonesError {
     /// Not JSON, or of no form that is known.
     #[error(
@@ -31,6 +40,9 @@ pub enum ZonesError {
     /// Nothing lies in the polygon.
     #[error("{0} encloses nothing: give corners that do not lie on one line")]
     Empty(String),
+    /// It crosses itself.
+    #[error("{0}: {1}")]
+    Shape(String, ShapeError),
     /// More than can be told apart.
     #[error("holds {0} polygons: give at most {MAX_ZONES}")]
     TooMany(usize),
@@ -64,7 +76,12 @@ impl Zones {
                 format!("polygon {name}")
             };
             let corners = value.as_array().ok_or_else(form)?;
-            zones.push((name, polygon(&path, corners)?));
+            let (corners, polygon) = polygon(&path, corners)?;
+            zones.push(Zone {
+                name,
+                corners,
+                polygon,
+            });
         }
         Ok(Self { zones })
     }
@@ -76,9 +93,7 @@ impl Zones {
 
     /// Each polygon's name, empty where it has none, and its corners.
     pub fn polygons(&self) -> impl Iterator<Item = (&str, &[(f64, f64)])> {
-        self.zones
-            .iter()
-            .map(|(name, corners)| (&**name, &**corners))
+        self.zones.iter().map(|zone| (&*zone.name, &*zone.corners))
     }
 
     /// The names of those whose bits are set in `seen`; polygons without a name have none.
@@ -86,14 +101,16 @@ impl Zones {
         self.zones
             .iter()
             .enumerate()
-            .filter(move |(n, (name, _))| seen & (1 << n) != 0 && !name.is_empty())
-            .map(|(_, (name, _))| name.as_str())
+            .filter(move |(n, zone)| seen & (1 << n) != 0 && !zone.name.is_empty())
+            .map(|(_, zone)| zone.name.as_str())
     }
 
     /// Which zones a point lies in, a bit each.
-    fn at(&self, point: (f64, f64)) -> u32 {
-        self.zones.iter().enumerate().fold(0, |bits, (n, zone)| {
-            bits | u32::from(contains(&zone.1, point)) << n
+    fn at(&self, (x, y): (f64, f64)) -> u32 {
+        let point = Point::new(x, y);
+        let zones = self.zones.iter().enumerate();
+        zones.fold(0, |bits, (n, zone)| {
+            bits | u32::from(zone.polygon.contains(point)) << n
         })
     }
 }
@@ -121,7 +138,7 @@ fn is_polygon(list: &[Value]) -> bool {
     corner.is_some_and(|corner| corner.first().is_some_and(Value::is_number))
 }
 
-fn polygon(path: &str, corners: &[Value]) -> Result<Vec<(f64, f64)>, ZonesError> {
+fn polygon(path: &str, corners: &[Value]) -> Result<(Vec<(f64, f64)>, Polygon), ZonesError> {
     if corners.len() < 3 {
         return Err(ZonesError::Corners(path.to_owned(), corners.len()));
     }
@@ -142,16 +159,9 @@ fn polygon(path: &str, corners: &[Value]) -> Result<Vec<(f64, f64)>, ZonesError>
     if twice.abs() < 1e-9 {
         return Err(ZonesError::Empty(path.to_owned()));
     }
-    Ok(corners)
-}
-
-/// Counts how often a ray to the right crosses the polygon's edges: odd inside.
-fn contains(corners: &[(f64, f64)], (x, y): (f64, f64)) -> bool {
-    let next = corners.iter().cycle().skip(1);
-    let crossed = |(a, b): &(&(f64, f64), &(f64, f64))| {
-        (a.1 > y) != (b.1 > y) && x < a.0 + (y - a.1) * (b.0 - a.0) / (b.1 - a.1)
-    };
-    corners.iter().zip(next).filter(crossed).count() % 2 == 1
+    let polygon =
+        Polygon::new(&corners).map_err(|error| ZonesError::Shape(path.to_owned(), error))?;
+    Ok((corners, polygon))
 }
 
 #[cfg(test)]
@@ -192,6 +202,10 @@ mod tests {
             ("[[0,0],[1,0],[1,\"a\"]]", "has the corner [1,\"a\"]"),
             ("[[0,0],[1,0],[1,0,0]]", "has the corner [1,0,0]"),
             ("[[0,0],[0.5,0.5],[1,1]]", "polygon 1 encloses nothing"),
+            (
+                "{\"bow\":[[0,0],[1,1],[1,0],[0,0.5]]}",
+                "polygon bow: the polygon crosses itself",
+            ),
         ] {
             let said = Zones::parse(text).expect_err(text).to_string();
             assert!(said.contains(says), "{text}: {said}");
