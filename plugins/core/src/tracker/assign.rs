@@ -1,7 +1,8 @@
 //! Who goes with whom at the least cost, exactly (the assignment problem).
 //!
 //! Most objects overlap with nothing but themselves, so what could go together falls into small
-//! groups; each is solved on its own by shortest augmenting paths (Jonker and Volgenant, 1987).
+//! groups; each of more than a pair is solved on its own by shortest augmenting paths (Jonker and
+//! Volgenant, 1987).
 
 /// A row and a column that may go together, and what that costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,21 +15,30 @@ pub(super) struct Edge {
 /// For each of `rows` the column that goes with it, such that the sum of all costs is least, where
 /// a row that goes with none costs `limit`. Edges at or above `limit` never count.
 pub(super) fn assign(rows: usize, cols: usize, edges: &[Edge], limit: f32) -> Vec<Option<usize>> {
-    let mut groups = Groups::new(rows + cols);
-    let edges = edges.iter().filter(|edge| edge.cost < limit);
-    let mut kept: Vec<(usize, Edge)> = Vec::new();
+    let edges = edges.iter().copied().filter(|edge| edge.cost < limit);
+    let mut uses = vec![0_u32; rows + cols];
     for edge in edges.clone() {
+        uses[edge.row] += 1;
+        uses[rows + edge.col] += 1;
+    }
+    let is_alone = |edge: &Edge| uses[edge.row] == 1 && uses[rows + edge.col] == 1;
+    let (alone, rivals): (Vec<Edge>, Vec<Edge>) = edges.partition(is_alone);
+    let mut taken = vec![None; rows];
+    for edge in alone {
+        taken[edge.row] = Some(edge.col);
+    }
+    if rivals.is_empty() {
+        return taken;
+    }
+    let mut groups = Groups::new(rows + cols);
+    for edge in &rivals {
         groups.join(edge.row, rows + edge.col);
     }
-    kept.extend(edges.map(|edge| (groups.of(edge.row), *edge)));
+    let named = rivals.into_iter().map(|edge| (groups.of(edge.row), edge));
+    let mut kept: Vec<(usize, Edge)> = named.collect();
     kept.sort_unstable_by_key(|(group, edge)| (*group, edge.row, edge.col));
-    let mut taken = vec![None; rows];
     for group in kept.chunk_by(|a, b| a.0 == b.0) {
-        if let [(_, only)] = group {
-            taken[only.row] = Some(only.col);
-        } else {
-            solve(group, limit, &mut taken);
-        }
+        solve(group, limit, &mut taken);
     }
     taken
 }

@@ -75,8 +75,9 @@ pub struct Tracker {
     config: Config,
     tracks: Vec<Track>,
     last_id: i64,
-    /// When the last observation was.
+    /// When the last observation was, and how long after the one before it.
     now: Option<Nanos>,
+    pace: Nanos,
     /// Width of the frame over its height.
     aspect: f64,
 }
@@ -105,7 +106,7 @@ impl Tracker {
         detections: &[Detection],
     ) -> Outcome {
         self.aspect = if aspect > 0.0 { aspect } else { 1.0 };
-        let now = self.advance(time);
+        let (now, mut ended) = self.advance(time);
         let mut round = Round::new(&self.tracks, detections, self.aspect);
         let low = self.config.low_confidence;
         let high = self.config.high_confidence.max(low);
@@ -118,10 +119,7 @@ impl Tracker {
         round.associate(&first, NEW, |track| track.stage == Stage::New);
         let Round { found, taken, .. } = round;
 
-        let mut outcome = Outcome {
-            identities: vec![None; detections.len()],
-            ended: Vec::new(),
-        };
+        let mut identities = vec![None; detections.len()];
         for (n, found) in found {
             let detection = &detections[found];
             let track = &mut self.tracks[n];
@@ -132,7 +130,7 @@ impl Tracker {
             }
             if track.id > 0 {
                 track.stage = Stage::Seen;
-                outcome.identities[found] = Some(track.identity(detection));
+                identities[found] = Some(track.identity(detection));
             }
         }
         for n in first.into_iter().filter(|n| !taken[*n]) {
@@ -140,26 +138,32 @@ impl Tracker {
             if self.config.min_hits <= 1 {
                 self.last_id += 1;
                 (track.id, track.stage) = (self.last_id, Stage::Seen);
-                outcome.identities[n] = Some(track.identity(&detections[n]));
+                identities[n] = Some(track.identity(&detections[n]));
             }
             self.tracks.push(track);
         }
-        outcome.ended = self.retire(now);
-        outcome
+        ended.extend(self.retire(now));
+        Outcome { identities, ended }
     }
 
-    /// Moves all tracks to the time of an observation, and gives that.
-    fn advance(&mut self, time: Option<Nanos>) -> Nanos {
+    /// Moves all tracks to the time of an observation, and gives that and the tracks that are over
+    /// by then. To a detector that looks seldom two of its looks are not too long.
+    fn advance(&mut self, time: Option<Nanos>) -> (Nanos, Vec<Ended>) {
         let last = self.now;
         let next = time.unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(USUAL)));
         // Two observations are never one, whatever their times say.
         let now = last.map_or(next, |last| next.max(last.saturating_add(1)));
         let elapsed = last.map_or(0, |last| now.saturating_sub(last));
+        let patience = self.config.max_age.max(self.pace.saturating_mul(2));
+        (self.now, self.pace) = (Some(now), elapsed);
+        let is_over = |track: &mut Track| now.saturating_sub(track.last) > patience;
+        let over = self.tracks.extract_if(.., is_over);
+        let told = over.filter(|track| track.id > 0);
+        let ended = told.map(|track| track.end()).collect();
         for track in &mut self.tracks {
             track.filter.predict(units(elapsed));
         }
-        self.now = Some(now);
-        now
+        (now, ended)
     }
 
     /// Marks the tracks that were not seen `now` and takes away those that are over.
@@ -203,7 +207,7 @@ impl Tracker {
 
     /// The stream is over, and all tracks with it.
     pub fn finish(&mut self) -> Vec<Ended> {
-        self.now = None;
+        (self.now, self.pace) = (None, 0);
         let tracks = self.tracks.drain(..).filter(|track| track.id > 0);
         tracks.map(|track| track.end()).collect()
     }

@@ -188,6 +188,27 @@ fn what_is_lost_is_found_again_until_it_is_too_old_and_then_told() {
 }
 
 #[test]
+fn who_stands_there_after_a_long_pause_is_somebody_else_but_seldom_looks_are_no_pause() {
+    let person = [seen("person", 0.9, 0.1)];
+    let long = 600 * SECOND;
+    let mut tracker = Tracker::new(Config::default());
+    tracker.observe(Some(0), 1.0, &person);
+    tracker.observe(Some(FRAME), 1.0, &person);
+    let after = tracker.observe(Some(long), 1.0, &person);
+    assert_eq!(ids(&after), [None]);
+    let ended: Vec<_> = after.ended.iter().map(|it| (it.id, it.last)).collect();
+    assert_eq!(ended, [(1, FRAME)]);
+    assert_eq!(
+        ids(&tracker.observe(Some(long + FRAME), 1.0, &person)),
+        [Some(2)]
+    );
+
+    let mut seldom = Tracker::new(Config::default());
+    let looks = (0..6).map(|n| ids(&seldom.observe(Some(n * 5 * SECOND), 1.0, &person)));
+    assert_eq!(looks.collect::<Vec<_>>().last(), Some(&vec![Some(1)]));
+}
+
+#[test]
 fn low_confidence_keeps_a_track_and_begins_none() {
     let mut tracker = Tracker::new(Config::default());
     let (sure, unsure) = (seen("person", 0.9, 0.1), seen("person", 0.2, 0.1));
