@@ -115,7 +115,8 @@ impl Line {
             .build();
         let segment = gst::FormattedSegment::<gst::ClockTime>::new();
         sink.send_event(gst::event::StreamStart::new("bench"));
-        sink.send_event(gst::event::Caps::new(&caps));
+        let taken = sink.send_event(gst::event::Caps::new(&caps));
+        assert!(taken, "{name} takes {caps}");
         sink.send_event(gst::event::Segment::new(&segment));
         Some(Self {
             name,

@@ -2,13 +2,12 @@
 //! object, in the form Intel DL Streamer's elements read and write, and one observation meta a
 //! frame that tells "found nothing" from "not inferred".
 
-use evr_core::detection::{BoundingBox, Detection, Observation};
+use evr_core::detection::{Detection, Observation};
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::{motion, track};
+use super::region::{self, DETECTION, Kind};
 
 const OBSERVATION_META: &str = "GstEvrObservationMeta";
-const DETECTION: &str = "detection";
 
 /// Makes the observation meta known; harmless to repeat.
 pub(crate) fn register_meta() {
@@ -76,6 +75,14 @@ pub(crate) fn set_age(buffer: &mut gst::BufferRef, age: u64) {
     }
 }
 
+/// By how many nanoseconds the frame that was looked at is older than the one that says so: 0 but
+/// behind a detector that lets no frame wait.
+pub(crate) fn age(buffer: &gst::BufferRef) -> u64 {
+    let own = gst::meta::CustomMeta::from_buffer(buffer, OBSERVATION_META).ok();
+    own.and_then(|meta| meta.structure().get("age").ok())
+        .unwrap_or(0)
+}
+
 /// Reads the observation off a frame of `width` by `height` pixels.
 ///
 /// `None` for a frame that no detector of ours has inferred and that carries no regions either;
@@ -83,8 +90,9 @@ pub(crate) fn set_age(buffer: &mut gst::BufferRef, age: u64) {
 /// Regions of a foreign detector count as observed; their frame's `seq` is then 0.
 pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observation> {
     let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
-    let regions = regions.filter(|region| track::is_detection(region));
-    let detections: Vec<_> = regions.map(|region| detection(&region, size)).collect();
+    let seen = regions.map(|region| region::read(&region, size));
+    let seen = seen.filter(|(kind, _)| *kind == Kind::Seen);
+    let detections: Vec<_> = seen.map(|(_, detection)| detection).collect();
     #[cfg(feature = "v1_24")]
     let detections = with_analytics(buffer, detections, size);
     let own = gst::meta::CustomMeta::from_buffer(buffer, OBSERVATION_META).ok();
@@ -123,50 +131,18 @@ fn with_analytics(
 /// predicts objects that nobody looked for in it.
 pub(crate) fn shown(buffer: &gst::BufferRef, size: (u32, u32)) -> Vec<Detection> {
     let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
-    let regions = regions.filter(|region| !motion::is_motion(region));
-    let shown = regions.map(|region| detection(&region, size)).collect();
+    let shown = regions.map(|region| region::read(&region, size));
+    let shown = shown.filter(|(kind, _)| *kind != Kind::Motion);
+    let shown = shown.map(|(_, detection)| detection).collect();
     #[cfg(feature = "v1_24")]
     let shown = with_analytics(buffer, shown, size);
     shown
 }
 
-fn detection(region: &VideoRegionOfInterestMeta, (width, height): (u32, u32)) -> Detection {
-    let (x, y, w, h) = region.rect();
-    let param = region.params().find(|param| param.name() == DETECTION);
-    let fraction = |value: u32, size: u32| f64::from(value) / f64::from(size.max(1));
-    let from_pixels = BoundingBox::from_corners(
-        fraction(x, width),
-        fraction(y, height),
-        fraction(x.saturating_add(w), width),
-        fraction(y.saturating_add(h), height),
-    );
-    let corner = |name: &str| param.as_ref()?.get::<f64>(name).ok();
-    let bbox = match (
-        corner("x_min"),
-        corner("y_min"),
-        corner("x_max"),
-        corner("y_max"),
-    ) {
-        (Some(l), Some(t), Some(r), Some(b)) => BoundingBox::from_corners(l, t, r, b),
-        _ => from_pixels,
-    };
-    let mut detection = Detection {
-        label: region.roi_type().to_owned(),
-        label_id: param
-            .as_ref()
-            .and_then(|param| param.get("label_id").ok())
-            .unwrap_or(-1),
-        // A region without a score was put there on purpose.
-        confidence: corner("confidence").unwrap_or(1.0),
-        bbox,
-        track_id: param.as_ref().and_then(|param| param.get("track_id").ok()),
-    };
-    track::apply(region, &mut detection);
-    detection
-}
-
 #[cfg(test)]
 mod tests {
+    use evr_core::detection::BoundingBox;
+
     use super::*;
 
     fn person(l: f64) -> Detection {

@@ -10,6 +10,7 @@ pub(crate) mod model;
 pub(crate) mod motion;
 pub(crate) mod producer;
 pub(crate) mod recording;
+mod region;
 pub(crate) mod signal;
 pub(crate) mod time;
 pub(crate) mod track;

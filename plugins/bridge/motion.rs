@@ -30,8 +30,3 @@ pub(crate) fn attach(buffer: &mut gst::BufferRef, regions: &[Region], (width, he
         );
     }
 }
-
-/// Whether a region says that something moves there, and not what it is.
-pub(crate) fn is_motion(region: &VideoRegionOfInterestMeta) -> bool {
-    region.roi_type() == LABEL && region.params().any(|param| param.name() == LABEL)
-}

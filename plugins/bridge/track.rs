@@ -3,55 +3,63 @@
 //! most of its detections have. A box that is only predicted says `predicted` in its `detection`
 //! and is no observation: nobody counts it. An ended track is told by a serialized event.
 
+use std::sync::LazyLock;
+
 use evr_core::{
     detection::{BoundingBox, Detection},
     tracker::{Ended, Identity},
 };
+use glib::Quark;
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::motion;
+use super::region::{self, DETECTION, Kind, OBJECT_ID};
 
-const OBJECT_ID: &str = "object_id";
-const DETECTION: &str = "detection";
 const PREDICTED: &str = "predicted";
 /// Name of the event, and of the message that is its copy.
 pub(crate) const ENDED: &str = "evr-track-ended";
 
+/// What a track is called in a parameter: copied and filled in, as building each anew would look
+/// its names up by their letters.
+static BLANK: LazyLock<Blank> = LazyLock::new(|| Blank {
+    param: gst::Structure::builder(OBJECT_ID)
+        .field("id", 0i32)
+        .field("track_id", 0i64)
+        .build(),
+    id: Quark::from_str("id"),
+    track_id: Quark::from_str("track_id"),
+});
+
+struct Blank {
+    param: gst::Structure,
+    id: Quark,
+    track_id: Quark,
+}
+
 /// Writes onto the frame's detections, in the order in which they are read, who they are.
 pub(crate) fn identify(buffer: &mut gst::BufferRef, identities: &[Option<Identity>]) {
     let regions = buffer.iter_meta_mut::<VideoRegionOfInterestMeta>();
-    let detections = regions.filter(|region| is_detection(region));
+    let detections = regions.filter(|region| region::kind(region) == Kind::Seen);
     for (mut region, identity) in detections.zip(identities) {
-        let Some(Identity { id, label }) = identity else {
-            continue;
-        };
-        let mut param = gst::Structure::builder(OBJECT_ID)
-            // DL Streamer's numbers are of 32 bits.
-            .field("id", i32::try_from(*id).unwrap_or(i32::MAX))
-            .field("track_id", *id);
-        if let Some((label, label_id)) = label {
-            param = param.field("label", label).field("label_id", *label_id);
+        if let Some(identity) = identity {
+            region.add_param(object_id(identity));
         }
-        region.add_param(param.build());
     }
 }
 
-/// Takes over into a detection what its region says of its track.
-pub(crate) fn apply(region: &VideoRegionOfInterestMeta, detection: &mut Detection) {
-    let Some(param) = region.params().find(|param| param.name() == OBJECT_ID) else {
-        return;
-    };
-    let foreign = || param.get::<i32>("id").ok().map(i64::from);
-    detection.track_id = param.get("track_id").ok().or_else(foreign);
-    if let (Ok(label), Ok(label_id)) = (param.get("label"), param.get("label_id")) {
-        (detection.label, detection.label_id) = (label, label_id);
+#[expect(
+    deprecated,
+    reason = "the others look names up by their letters, before GStreamer 1.26"
+)]
+fn object_id(Identity { id, label }: &Identity) -> gst::Structure {
+    let mut param = BLANK.param.clone();
+    // DL Streamer's numbers are of 32 bits.
+    param.set_by_quark(BLANK.id, i32::try_from(*id).unwrap_or(i32::MAX));
+    param.set_by_quark(BLANK.track_id, *id);
+    if let Some((label, label_id)) = label {
+        param.set("label", label);
+        param.set("label_id", *label_id);
     }
-}
-
-/// Whether a region says what somebody saw there.
-pub(crate) fn is_detection(region: &VideoRegionOfInterestMeta) -> bool {
-    let predicted = |param: &gst::StructureRef| param.get(PREDICTED) == Ok(true);
-    !motion::is_motion(region) && !region.params().any(predicted)
+    param
 }
 
 /// Puts the predicted boxes onto a frame of `width` by `height` pixels that was not inferred.

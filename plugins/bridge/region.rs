@@ -1,0 +1,197 @@
+//! What one region of interest says, read in one walk over its parameters: fifty of them ride on a
+//! frame, so fields are told apart by number, as looking each up by its letters costs more than all
+//! that is decided with them.
+//!
+//! Here: the words of a region that says where an object is. Which regions are observations, and what
+//! of a frame is asked for, stands in `detection`.
+
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
+
+use evr_core::{
+    detection::{BoundingBox, Detection},
+    motion::LABEL as MOTION,
+};
+use glib::{Quark, value::FromValue};
+use gst_video::VideoRegionOfInterestMeta;
+
+/// What a detector says of an object.
+pub(super) const DETECTION: &str = "detection";
+/// What a tracker says of it, as Intel DL Streamer's does.
+pub(super) const OBJECT_ID: &str = "object_id";
+
+/// What a region is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Something that somebody saw there.
+    Seen,
+    /// Something that a tracker expects there, in a frame that nobody looked at.
+    Predicted,
+    /// A place where something moves, whatever it is.
+    Motion,
+}
+
+/// The fields' names as GLib numbers them.
+struct Names {
+    confidence: Quark,
+    label_id: Quark,
+    corners: [Quark; 4],
+    track_id: Quark,
+    predicted: Quark,
+    id: Quark,
+    label: Quark,
+}
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
+    confidence: Quark::from_str("confidence"),
+    label_id: Quark::from_str("label_id"),
+    corners: ["x_min", "y_min", "x_max", "y_max"].map(Quark::from_str),
+    track_id: Quark::from_str("track_id"),
+    predicted: Quark::from_str("predicted"),
+    id: Quark::from_str("id"),
+    label: Quark::from_str("label"),
+});
+
+pub(super) fn kind(region: &VideoRegionOfInterestMeta) -> Kind {
+    let predicted = |param: &gst::StructureRef| {
+        let mut predicted = false;
+        each(param, |name, value| {
+            if name == NAMES.predicted {
+                take(&mut predicted, value);
+            }
+        });
+        predicted
+    };
+    for param in region.params() {
+        match param.name().as_str() {
+            MOTION if region.roi_type() == MOTION => return Kind::Motion,
+            DETECTION if predicted(param) => return Kind::Predicted,
+            _ => {}
+        }
+    }
+    Kind::Seen
+}
+
+/// What a region of a frame of `width` by `height` pixels says, and what it is about.
+pub(super) fn read(
+    region: &VideoRegionOfInterestMeta,
+    (width, height): (u32, u32),
+) -> (Kind, Detection) {
+    let mut said = Said::default();
+    for param in region.params() {
+        match param.name().as_str() {
+            DETECTION => said.detection(param),
+            OBJECT_ID => said.object_id(param),
+            MOTION => said.motion = region.roi_type() == MOTION,
+            _ => {}
+        }
+    }
+    let kind = match () {
+        () if said.motion => Kind::Motion,
+        () if said.predicted => Kind::Predicted,
+        () => Kind::Seen,
+    };
+    let (x, y, w, h) = region.rect();
+    let fraction = |value: u32, size: u32| f64::from(value) / f64::from(size.max(1));
+    let [l, t, r, b] = match said.corners {
+        [Some(l), Some(t), Some(r), Some(b)] => [l, t, r, b],
+        _ => [
+            fraction(x, width),
+            fraction(y, height),
+            fraction(x.saturating_add(w), width),
+            fraction(y.saturating_add(h), height),
+        ],
+    };
+    // A tracker that votes says both.
+    let voted = said.voted.zip(said.voted_id);
+    let (label, label_id) = voted.unwrap_or_else(|| {
+        let label = region.roi_type().to_owned();
+        (label, said.label_id.unwrap_or(-1))
+    });
+    let detection = Detection {
+        label,
+        label_id,
+        // A region without a score was put there on purpose.
+        confidence: said.confidence.unwrap_or(1.0),
+        bbox: BoundingBox::from_corners(l, t, r, b),
+        track_id: said.tracker_id.or(said.foreign_id).or(said.track_id),
+    };
+    (kind, detection)
+}
+
+/// What the parameters of a region say.
+#[derive(Default)]
+struct Said {
+    motion: bool,
+    predicted: bool,
+    confidence: Option<f64>,
+    label_id: Option<i32>,
+    /// Left, top, right, bottom.
+    corners: [Option<f64>; 4],
+    /// Of the detector itself, where it tracks.
+    track_id: Option<i64>,
+    /// Of a tracker behind it: ours, or DL Streamer's.
+    tracker_id: Option<i64>,
+    foreign_id: Option<i64>,
+    voted: Option<String>,
+    voted_id: Option<i32>,
+}
+
+impl Said {
+    fn detection(&mut self, param: &gst::StructureRef) {
+        let names = &*NAMES;
+        each(param, |name, value| {
+            if let Some(corner) = names.corners.iter().position(|corner| *corner == name) {
+                take_some(&mut self.corners[corner], value);
+            } else if name == names.confidence {
+                take_some(&mut self.confidence, value);
+            } else if name == names.label_id {
+                take_some(&mut self.label_id, value);
+            } else if name == names.track_id {
+                take_some(&mut self.track_id, value);
+            } else if name == names.predicted {
+                take(&mut self.predicted, value);
+            }
+        });
+    }
+
+    fn object_id(&mut self, param: &gst::StructureRef) {
+        let names = &*NAMES;
+        each(param, |name, value| {
+            if name == names.track_id {
+                take_some(&mut self.tracker_id, value);
+            } else if name == names.id {
+                let mut id: Option<i32> = None;
+                take_some(&mut id, value);
+                self.foreign_id = id.map(i64::from);
+            } else if name == names.label {
+                take_some(&mut self.voted, value);
+            } else if name == names.label_id {
+                take_some(&mut self.voted_id, value);
+            }
+        });
+    }
+}
+
+/// Hands over every field with its name's number.
+#[expect(
+    deprecated,
+    reason = "the others look names up by their letters, before GStreamer 1.26"
+)]
+fn each(param: &gst::StructureRef, mut field: impl FnMut(Quark, &glib::Value)) {
+    param.foreach(|name, value| {
+        field(name, value);
+        ControlFlow::Continue(())
+    });
+}
+
+/// Takes a value over where it is of the right type; another one says nothing.
+fn take<'a, T: FromValue<'a>>(target: &mut T, value: &'a glib::Value) {
+    if let Ok(value) = value.get() {
+        *target = value;
+    }
+}
+
+fn take_some<'a, T: FromValue<'a>>(target: &mut Option<T>, value: &'a glib::Value) {
+    *target = value.get().ok();
+}
