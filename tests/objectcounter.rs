@@ -338,6 +338,26 @@ fn with_no_signal_pad_the_signal_goes_in_band_before_its_frame() {
 }
 
 #[test]
+fn what_an_earlier_frame_showed_is_told_of_that_frame() {
+    let rig = Rig::new("", &["signal"]);
+    rig.event(model(&["person"]));
+    rig.log();
+    for (n, found) in [(3, ONE), (4, None), (6, NONE)] {
+        let mut late = frame(n, n, found);
+        if let Ok(mut meta) =
+            gst::meta::CustomMeta::from_mut_buffer(late.make_mut(), "GstEvrObservationMeta")
+        {
+            meta.mut_structure().set("age", 2 * FRAME);
+        }
+        rig.push(late).expect("frames pass");
+    }
+    assert_eq!(
+        rig.log(),
+        ["signal 1 trigger 1 person at 40000000", "signal gap 4"]
+    );
+}
+
+#[test]
 fn a_duplicated_frame_counts_once() {
     let rig = Rig::new("", &["signal"]);
     rig.log();

@@ -128,6 +128,35 @@ fn frames_between_stay_as_they_came_where_that_is_asked_for() {
 }
 
 #[test]
+fn what_was_seen_in_an_earlier_frame_is_predicted_where_it_has_gone_since() {
+    let mut rig = Rig::new("objecttracker");
+    let at = |n: u64| 40 + 6 * n as u32;
+    let mut last = Vec::new();
+    for n in 0..40_u64 {
+        // Each third frame tells of what was there two frames ago.
+        let found: &[(&str, u32)] = &[("person", at(n.saturating_sub(2)))];
+        let mut buffer = frame(n, n, (n % 3 == 2).then_some(found));
+        let fields = buffer.get_mut().expect("a new buffer has one owner");
+        if let Ok(mut meta) =
+            gst::meta::CustomMeta::from_mut_buffer(fields, "GstEvrObservationMeta")
+        {
+            meta.mut_structure().set("age", 2 * FRAME.nseconds());
+        }
+        last = rig.push(buffer);
+    }
+    // The 40th shows what the 38th told of the 36th.
+    let x = last[0]
+        .split(' ')
+        .nth(2)
+        .and_then(|x| x.parse::<u32>().ok());
+    let x = x.unwrap_or_else(|| panic!("{last:?}"));
+    assert!(
+        x.abs_diff(at(39)) <= 4 && last[0].ends_with("predicted"),
+        "{last:?}"
+    );
+}
+
+#[test]
 fn a_frame_that_comes_twice_is_tracked_once() {
     let mut rig = Rig::new("objecttracker");
     let found: &[(&str, u32)] = &[("person", 40)];

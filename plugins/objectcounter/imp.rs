@@ -274,7 +274,7 @@ impl Producer for ObjectCounter {
             Some(line) => producer::push(&meta, &text_buffer(format!("{line}\n").into(), pts))?,
             None => producer::all_told(&meta, pts),
         }
-        if let Some(Seen { lines, .. }) = seen {
+        if let Some(Seen { lines, pts, .. }) = seen {
             gst::log!(CAT, imp = self, "{} signals at {pts:?}", lines.len());
             if lines.is_empty() {
                 producer::all_told(&pads, pts);

@@ -63,7 +63,9 @@ impl State {
             // Others mark only what they found.
             None => Default::default(),
         };
-        let media_time = running_time(&self.segment, buffer.pts());
+        let age = detection::age(buffer);
+        let running_time = running_time(&self.segment, buffer.pts());
+        let media_time = running_time.map(|time| time.saturating_sub_unsigned(age));
         let signals = self.counter.observe(media_time, &observation)?;
         self.observed += 1;
         self.signals += signals.len() as u64;
@@ -71,7 +73,12 @@ impl State {
         let line = (!self.outlets.meta.is_empty())
             .then(|| observed::line(media_time, &observation, &ended));
         let lines = self.lines(signals);
-        Some(Seen { lines, line })
+        let age = gst::ClockTime::from_nseconds(age);
+        Some(Seen {
+            lines,
+            line,
+            pts: buffer.pts().map(|pts| pts.saturating_sub(age)),
+        })
     }
 
     /// Signals as they are told.
@@ -111,6 +118,8 @@ impl State {
 /// What a frame led to.
 pub(super) struct Seen {
     pub(super) lines: Vec<String>,
+    /// The time stamp of the frame that was looked at, which may be an earlier one.
+    pub(super) pts: Option<gst::ClockTime>,
     /// The observation itself, where a `meta` pad wants it.
     pub(super) line: Option<String>,
 }

@@ -117,6 +117,8 @@ impl State {
             return (Seen::Who(who.clone()), Vec::new());
         }
         self.tracker.configure(settings.into());
+        let age = detection::age(buffer);
+        let time = time.map(|time| time.saturating_sub_unsigned(age));
         let aspect = f64::from(self.size.0) / f64::from(self.size.1.max(1));
         let outcome = self.tracker.observe(time, aspect, detections);
         let ids = outcome.identities.iter().flatten();
