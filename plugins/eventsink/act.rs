@@ -212,9 +212,13 @@ impl EventSink {
         Ok(Some(keeper))
     }
 
-    /// The thread that repairs what a crash has left.
-    pub(super) fn repair(&self, shelf: Shelf, pictures: bool) -> Result<Repair, gst::ErrorMessage> {
-        Repair::start(shelf, pictures, Reporter(self.obj().downgrade())).map_err(|err| {
+    /// The thread that repairs what a crash has left; pictures and a journal may be `wanted`.
+    pub(super) fn repair(
+        &self,
+        shelf: Shelf,
+        wanted: (bool, bool),
+    ) -> Result<Repair, gst::ErrorMessage> {
+        Repair::start(shelf, wanted, Reporter(self.obj().downgrade())).map_err(|err| {
             gst::error_msg!(
                 gst::CoreError::Thread,
                 (

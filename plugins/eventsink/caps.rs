@@ -277,9 +277,19 @@ pub(super) fn accept(kind: Kind, container: Container, caps: &gst::Caps) -> Resu
     }
     let adts = fields.get::<&str>("stream-format") == Ok("adts");
     let parsed = adts && container != Container::MpegTs;
+    let mut caps = caps.clone();
+    if form.codec == Codec::Opus && container == Container::Mp4 {
+        // How much of the stream's beginning is to be skipped, 312 samples, stands there. mp4mux
+        // swaps its bytes, so that players skipped the first 0.3 s of each clip (GStreamer 1.22).
+        // A clip does not begin where the stream does, and nothing of it is to be skipped.
+        let fields = caps.make_mut().structure_mut(0);
+        fields
+            .expect("it was read above")
+            .remove_field("streamheader");
+    }
     Ok(Input {
         parser: parsed.then_some(form.parser),
-        ..input(form, caps, fields)
+        ..input(form, &caps, fields)
     })
 }
 

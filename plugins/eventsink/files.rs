@@ -29,6 +29,8 @@ pub(super) struct Files {
 const NEW: &str = ".new";
 /// After a `.part`'s name: nobody can make a clip of it.
 const BROKEN: &str = ".broken";
+/// What shows that a directory can be written to.
+const PROBE: &str = ".evr.part";
 /// A `.part` and a sidecar without a byte that are younger than this may not be locked yet.
 const YOUTH: Duration = Duration::from_secs(10);
 /// What ends the name of each sidecar that is not finished.
@@ -392,11 +394,11 @@ pub(super) fn directory_path(directory: &str) -> PathBuf {
 pub(super) fn try_directory(directory: &str) -> io::Result<()> {
     let directory = directory_path(directory);
     make_directories(&directory)?;
-    let probe = directory.join(format!(".evr-{}.part", std::process::id()));
+    // Always the same name: what a crash has left of it is removed by the next start.
+    let probe = directory.join(PROBE);
     File::create(&probe)?;
     match fs::remove_file(probe) {
-        // Another eventsink that starts now tries the same name, in this process or in a container
-        // that counts its processes as we do, and was faster.
+        // Another eventsink that starts now tries the same name and was faster.
         Err(err) if err.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
@@ -557,6 +559,9 @@ mod tests {
         fs::write(&file, b"").expect("written");
         assert!(try_directory(file.join("x").to_str().expect("UTF-8")).is_err());
         let good = directory.path().join("good");
+        fs::create_dir(&good).expect("made");
+        // As a crash in the middle of it leaves.
+        fs::write(good.join(PROBE), b"").expect("written");
         try_directory(good.to_str().expect("UTF-8")).expect("writable");
         assert_eq!(fs::read_dir(good).expect("a directory").count(), 0);
     }

@@ -235,7 +235,7 @@ impl EventSink {
         state.recovered = 0;
         drop(state);
         // What it finds is counted, journaled and kept like any other recording.
-        let repair = self.repair(shelf, settings.thumbnail)?;
+        let repair = self.repair(shelf, (settings.thumbnail, settings.journal))?;
         self.state().repair = Some(repair);
         Ok(())
     }
@@ -382,14 +382,15 @@ impl ElementImpl for EventSink {
         Ok(done)
     }
 
-    /// Events for the pipeline, such as seeks, go upstream from here as from any sink.
+    /// Events for the pipeline, such as seeks, go upstream from here as from any sink; what ends or
+    /// flushes a stream is meant for all of them.
     fn send_event(&self, event: gst::Event) -> bool {
         let pads = self.obj().sink_pads();
         if event.is_upstream() {
-            pads.first().is_some_and(|pad| pad.push_event(event))
-        } else {
-            pads.first().is_some_and(|pad| pad.send_event(event))
+            return pads.first().is_some_and(|pad| pad.push_event(event));
         }
+        let taken = pads.iter().map(|pad| pad.send_event(event.clone()));
+        taken.fold(!pads.is_empty(), |all, taken| all & taken)
     }
 
     fn query(&self, query: &mut gst::QueryRef) -> bool {

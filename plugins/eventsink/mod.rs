@@ -26,6 +26,7 @@ mod rewrite;
 mod shelf;
 mod streams;
 mod thumbnail;
+mod untold;
 mod writer;
 
 glib::wrapper! {

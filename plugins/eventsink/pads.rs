@@ -161,7 +161,7 @@ impl EventSink {
             }
             gst::EventView::Gap(gap) => {
                 let (start, duration) = gap.get();
-                let end = start + duration.unwrap_or_default();
+                let end = start.saturating_add(duration.unwrap_or_default());
                 self.act(|recorder| recorder.gap(kind, end));
             }
             gst::EventView::StreamStart(start) => {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use evr_core::recording::container::Container;
 use evr_core::recording::recovered::{self, Found};
@@ -24,6 +24,7 @@ use super::report::{Report, Subject};
 use super::rewrite::{self, Rewritten, Why};
 use super::shelf::Shelf;
 use super::thumbnail::{self, Picture};
+use super::untold;
 
 /// How long stopping waits for the file that is being repaired.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,13 +36,15 @@ pub(super) struct Repair {
 }
 
 impl Repair {
-    /// Looks for what a crash has left where `shelf` lies.
+    /// Looks for what a crash has left where `shelf` lies, and where there is a journal for what it
+    /// leaves untold.
     pub(super) fn start(
         shelf: Shelf,
-        pictures: bool,
+        (pictures, journal): (bool, bool),
         listener: impl Listener + Send + 'static,
     ) -> std::io::Result<Self> {
         let (end, ended) = channel();
+        let begun = SystemTime::now();
         let go_on = Arc::new(AtomicBool::new(true));
         let going_on = go_on.clone();
         std::thread::Builder::new()
@@ -55,6 +58,9 @@ impl Repair {
                     pictures,
                     listener,
                 };
+                if journal {
+                    untold::tell(&shelf.directory, &work.source, begun, &work.listener);
+                }
                 for sidecar in left {
                     if !going_on.load(Ordering::Relaxed) {
                         break;

@@ -30,6 +30,8 @@ struct Camera {
     sent: u64,
     /// Added to the time stamps of what comes.
     jump: gst::ClockTime,
+    /// Bytes without a meaning that each frame carries.
+    filling: usize,
 }
 
 impl Camera {
@@ -58,6 +60,7 @@ impl Camera {
             media,
             sent: 0,
             jump: gst::ClockTime::ZERO,
+            filling: 0,
             pipeline,
         };
         camera
@@ -76,6 +79,9 @@ impl Camera {
             let fields = buffer.make_mut();
             fields.set_pts(time);
             fields.set_dts(time);
+            if self.filling > 0 {
+                buffer.append(filler(self.filling));
+            }
             self.source.push_buffer(buffer).expect("it is taken");
             self.sent += 1;
             let seen = self.plain.try_pull_sample(FRAME_PATIENCE);
@@ -168,6 +174,16 @@ impl Drop for Camera {
             schemas::check(&schemas::directory(&location));
         }
     }
+}
+
+/// A unit of H.264 that says nothing, behind its length.
+fn filler(size: usize) -> gst::Buffer {
+    const FILLER: u8 = 12;
+    let mut bytes = vec![0xff; size];
+    bytes[..4].copy_from_slice(&u32::try_from(size - 4).expect("small").to_be_bytes());
+    bytes[4] = FILLER;
+    bytes[size - 1] = 0x80;
+    gst::Buffer::from_mut_slice(bytes)
 }
 
 fn wait_until(holds: impl Fn() -> bool) {
@@ -276,11 +292,11 @@ fn a_directory_that_becomes_read_only_costs_the_clips_that_begin_there() {
     assert!(!disk.path().join("2.mp4.part").exists());
 }
 
-#[test]
-fn a_disk_that_hangs_for_two_recordings_delays_them_and_loses_nothing() {
-    let image = directory();
-    let image: PathBuf = image.path().join("image");
-    let made = fs::File::create(&image).and_then(|file| file.set_len(16 << 20));
+/// A file system that can be made to hang, of so many MiB.
+fn freezer(size: u64) -> Option<(Disk, tempfile::TempDir)> {
+    let directory = directory();
+    let image: PathBuf = directory.path().join("image");
+    let made = fs::File::create(&image).and_then(|file| file.set_len(size << 20));
     made.expect("room");
     let formatted = Command::new("mkfs.ext4")
         .args(["-q", "-F"])
@@ -289,9 +305,14 @@ fn a_disk_that_hangs_for_two_recordings_delays_them_and_loses_nothing() {
     let image = image.to_str().expect("UTF-8");
     if !formatted.is_ok_and(|status| status.success()) {
         eprintln!("skipped: there is no mkfs.ext4");
-        return;
+        return None;
     }
-    let Some(disk) = Disk::mount(&["-o", "loop", image]) else {
+    Some((Disk::mount(&["-o", "loop", image])?, directory))
+}
+
+#[test]
+fn a_disk_that_hangs_for_two_recordings_delays_them_and_loses_nothing() {
+    let Some((disk, _image)) = freezer(16) else {
         return;
     };
     let mut camera = Camera::new(disk.path());
@@ -309,6 +330,56 @@ fn a_disk_that_hangs_for_two_recordings_delays_them_and_loses_nothing() {
     }
     camera.good();
     assert_eq!(camera.counted(), [4, 0, 0]);
+}
+
+#[test]
+fn a_disk_that_hangs_for_too_long_costs_its_clip_whole_groups_of_pictures() {
+    let Some((disk, _image)) = freezer(128) else {
+        return;
+    };
+    let mut camera = Camera::new(disk.path());
+    camera.run(15);
+    camera.good();
+    let say = |camera: &Camera, what: &str| {
+        let newest = gst::ClockTime::SECOND * (camera.sent - 1) / RATE;
+        let signal = format!(r#"{{"media_time":{}}}"#, newest.nseconds());
+        camera
+            .gate
+            .emit_by_name_with_values(what, &[signal.to_value()]);
+    };
+    say(&camera, "start");
+    camera.run(5);
+    camera.message(&["evr-recording-started"]);
+    disk.run("fsfreeze", &["-f"]);
+    // More than may wait for the disk.
+    camera.filling = 1 << 20;
+    camera.run(55);
+    camera.filling = 0;
+    disk.run("fsfreeze", &["-u"]);
+    let part = disk.path().join("2.mp4.part");
+    wait_until(|| fs::metadata(&part).is_ok_and(|file| file.len() > 24 << 20));
+    camera.run(40);
+    say(&camera, "stop");
+    camera.run(20);
+    let told = camera.outcome();
+    assert_eq!(told.get::<&str>("state"), Ok("truncated"), "{told}");
+    assert!(reason(&told).contains("could not keep up"), "{told}");
+    let clip = disk.path().join("2.mp4");
+    let sidecar = json_of(&clip.with_extension("json"));
+    let times = shown(&clip);
+    assert_eq!(sidecar["clip"]["frames"], times.len());
+    let holes: Vec<_> = times
+        .windows(2)
+        .filter(|pair| pair[1] - pair[0] > 100)
+        .collect();
+    assert!(!holes.is_empty());
+    let gaps = sidecar["clip"]["gaps"].as_array().map_or(0, Vec::len);
+    let long = holes.iter().filter(|pair| pair[1] - pair[0] > 1000).count();
+    assert_eq!(gaps, long, "{sidecar}");
+    // Each ends with a keyframe, of which there is one a second; the first frame is one.
+    assert!(holes.iter().all(|pair| pair[1] % 1000 == 0), "{holes:?}");
+    camera.good();
+    assert_eq!(camera.counted(), [3, 1, 0]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What a recording leaves when nothing goes wrong, and where one ends.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gst::prelude::*;
@@ -265,38 +266,45 @@ fn an_element_that_was_stopped_starts_anew_with_nothing_left_over() {
 }
 
 #[test]
-fn other_caps_within_a_recording_begin_a_second_part_and_both_play() {
+fn other_caps_within_a_recording_begin_another_part_and_all_play() {
     let (directory, media) = (directory(), Media::new(20, 0));
     let wide = Media::sized(20, 0, 640);
-    let bench = Bench::new(&within(&directory, "{id}.mp4"));
+    let bench = Bench::new(&within(&directory, "{n}.mp4"));
     bench.play(&media);
     let boundary = Boundary::new(1, 0.0, 4.0);
     bench.boundary(&boundary);
     bench.feed(&media.buffers);
     bench.announce(&wide);
     bench.feed(&wide.buffers);
+    bench.announce(&media);
+    bench.feed(&media.buffers);
     bench.boundary(&boundary.closing());
+    // The next recording is none of them.
+    bench.record(&Boundary::new(2, 0.0, 2.0), &media.buffers);
     bench.eos();
-    let clips: Vec<PathBuf> = names(directory.path())
-        .iter()
-        .filter(|name| name.ends_with(".mp4"))
-        .map(|name| directory.path().join(name))
-        .collect();
-    assert_eq!(clips.len(), 2);
-    let sidecars: Vec<_> = clips
-        .iter()
-        .map(|clip| json_of(&clip.with_extension("json")))
-        .collect();
-    assert_eq!(sidecars[0]["id"], sidecars[1]["id"]);
-    let mut widths: Vec<_> = sidecars
-        .iter()
-        .map(|s| s["clip"]["streams"][0]["width"].clone())
-        .collect();
-    widths.sort_by_key(Value::as_i64);
-    assert_eq!(widths, [320, 640]);
-    for clip in clips {
+    let clip = |name: &str| directory.path().join(name).with_extension("mp4");
+    let parts = ["1", "1-part2", "1-part3"].map(clip);
+    let sidecars = parts
+        .each_ref()
+        .map(|clip| json_of(&clip.with_extension("json")));
+    let told = |member: &str| sidecars.each_ref().map(|it| it["clip"][member].clone());
+    assert_eq!(told("part"), [Value::Null, 2.into(), 3.into()]);
+    let id = &sidecars[0]["id"];
+    assert_eq!(
+        told("continues_from"),
+        [Value::Null, id.clone(), id.clone()]
+    );
+    assert!(sidecars.iter().all(|sidecar| sidecar["id"] == *id));
+    let widths = sidecars
+        .each_ref()
+        .map(|it| it["clip"]["streams"][0]["width"].clone());
+    assert_eq!(widths, [320, 640, 320]);
+    for clip in parts {
         assert_eq!(frames(&clip), 20);
     }
+    let next = json_of(&clip("2").with_extension("json"));
+    assert_ne!(next["id"], *id);
+    assert_eq!(next["clip"]["part"], Value::Null);
 }
 
 #[test]
@@ -388,6 +396,38 @@ fn the_thumbnail_is_a_jpeg_of_the_clips_size() {
         picture["streams"][0],
         json!({"codec_name": "mjpeg", "width": 320, "height": 240})
     );
+}
+
+#[test]
+fn the_thumbnail_shows_the_frame_of_the_first_signal() {
+    // Black and white in turn.
+    let media = Media::encoded(
+        "videotestsrc pattern=blink num-buffers=20 ! video/x-raw,format=I420,width=160,height=128,\
+         framerate=10/1 ! x264enc key-int-max=10 bframes=2 b-adapt=false ! h264parse ! \
+         video/x-h264,stream-format=avc,alignment=au",
+    );
+    let brightness = [1.0, 1.1].map(|event| {
+        let directory = directory();
+        let bench = Bench::new(&within(&directory, "{n}.mp4"));
+        bench.play(&media);
+        let boundary = Boundary {
+            event: (event, 1.5),
+            ..Boundary::new(1, 0.0, 2.0)
+        };
+        bench.record(&boundary, &media.buffers);
+        bench.eos();
+        let picture = directory.path().join("1.jpg");
+        let output = Command::new("ffprobe")
+            .args(["-v", "error", "-f", "lavfi", "-i"])
+            .arg(format!("movie={},signalstats", picture.display()))
+            .args(["-show_entries", "frame_tags=lavfi.signalstats.YAVG"])
+            .args(["-of", "csv=p=0"])
+            .output();
+        let text = String::from_utf8(output.expect("it is installed").stdout);
+        let text = text.expect("a number");
+        text.trim().parse::<f64>().expect("a number") > 128.0
+    });
+    assert_ne!(brightness[0], brightness[1]);
 }
 
 #[test]

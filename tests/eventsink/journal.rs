@@ -101,6 +101,45 @@ fn a_journal_that_a_crash_tore_is_mended_at_the_start() {
 }
 
 #[test]
+fn a_clip_that_got_its_names_and_no_line_before_the_crash_is_told_at_the_start() {
+    for lost in 1..=2 {
+        let (directory, media) = (directory(), Media::new(20, 0));
+        let bench = bench(&within(&directory, "{n}.mp4"));
+        bench.play(&media);
+        for n in 1..=2 {
+            bench.record(&Boundary::new(n, 0.0, 2.0), &media.buffers);
+            bench.text("evr-recording-available", "id");
+        }
+        stop(&bench);
+        let journal = directory.path().join("events.jsonl");
+        let text = fs::read_to_string(&journal).expect("readable");
+        let mut told: Vec<_> = text.lines().collect();
+        let last: Value = serde_json::from_str(told[5]).expect("a whole line");
+        told.truncate(6 - lost);
+        fs::write(&journal, told.join("\n") + "\n").expect("written");
+        bench.play(&media);
+        let message = bench.message("evr-recording-available");
+        let fields = message.structure().expect("it has");
+        let text = |field: &str| fields.get::<String>(field).expect("a text");
+        assert_eq!(text("id"), last["subject"]);
+        for path in ["location", "sidecar", "thumbnail"] {
+            assert_eq!(text(path), last["data"][path]);
+        }
+        assert_eq!(fields.get::<u64>("frames"), Ok(20));
+        stop(&bench);
+        // Once is enough.
+        bench.play(&media);
+        stop(&bench);
+        let lines = lines(directory.path());
+        let kinds = types(&lines);
+        assert_eq!(kinds.len(), 7 - lost, "{kinds:?}");
+        let told = &lines[kinds.len() - 1];
+        assert_eq!(told["type"], last["type"]);
+        assert_eq!(told["data"]["recording"], last["data"]["recording"]);
+    }
+}
+
+#[test]
 fn a_journal_that_cannot_be_written_costs_no_recording() {
     let (directory, media) = (directory(), Media::new(10, 0));
     fs::create_dir(directory.path().join("events.jsonl")).expect("made");

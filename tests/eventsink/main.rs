@@ -9,6 +9,7 @@ mod common;
 mod endurance;
 mod faults;
 mod journal;
+mod power;
 mod remains;
 mod retention;
 mod sound;

@@ -347,6 +347,7 @@ fn sound_without_any_video_is_recorded_with_its_pre_roll() {
     for (encoder, container, extension) in [
         ("avenc_aac ! aacparse", "mp4", "mp4"),
         ("alawenc", "matroska", "mkv"),
+        ("opusenc ! opusparse", "mp4", "mp4"),
         ("opusenc ! opusparse", "mpegts", "ts"),
     ] {
         let directory = directory();
@@ -372,9 +373,17 @@ fn sound_without_any_video_is_recorded_with_its_pre_roll() {
         let near = |what: f64, wanted: f64| (what - wanted).abs() <= 2.0 * AUDIO_FRAME;
         assert!(near(number("achieved_pre_roll"), 2.0), "{sidecar}");
         assert!(near(number("duration"), 5.0), "{sidecar}");
-        let sounds = packets(&directory.path().join(clip), "a:0");
+        let sounds = packets(&directory.path().join(&clip), "a:0");
         assert_eq!(sounds.len() as f64, number("frames"), "{encoder}");
         let span = sounds[sounds.len() - 1] - sounds[0];
         assert!(near(span, 5.0), "{encoder}: {span}");
+        // All of it is heard.
+        let heard = probed(
+            &directory.path().join(clip),
+            "amovie",
+            "astats=metadata=1",
+            "astats.Overall.Peak_level",
+        );
+        assert!(near(heard[0].0, sounds[0]), "{encoder}: {}", heard[0].0);
     }
 }

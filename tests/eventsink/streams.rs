@@ -191,6 +191,11 @@ fn each_audio_codec_plays_from_every_container_that_takes_it_even_alone() {
             let what = format!("{codec} in {container}");
             let packets = packets(&clip, "a:0");
             assert_eq!(packets.len(), media.buffers.len(), "{what}");
+            let decoded = ffprobe_of(&clip, "a:0", "stream=nb_read_frames");
+            let decoded = decoded["streams"][0]["nb_read_frames"].as_str();
+            let decoded: usize = decoded.and_then(|n| n.parse().ok()).expect("a number");
+            // The first only sets a decoder going.
+            assert!(decoded + 1 >= packets.len(), "{what}: {decoded}");
             let sidecar = json_of(&clip.with_extension("json"));
             let stream = &sidecar["clip"]["streams"][0];
             assert_eq!(

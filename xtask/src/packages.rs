@@ -52,10 +52,12 @@ pub(crate) const PLUGIN: &[Package] = &[
     package("gstreamer1.0-libav", Probe::Element("avdec_h264")),
 ];
 
-/// What the tests take besides: ffprobe, the second opinion on what was recorded, a broker with an
-/// observer of it and certificates for it, and a camera's RTSP server.
+/// What the tests take besides: ffprobe, the second opinion on what was recorded, strace, which shows
+/// in what order it reaches the disk, a broker with an observer of it and certificates for it, and a
+/// camera's RTSP server.
 pub(crate) const CHECKS: &[Package] = &[
     package("ffmpeg", Probe::Program("ffprobe")),
+    package("strace", Probe::Program("strace")),
     // Not in everybody's PATH.
     package("mosquitto", Probe::Program("/usr/sbin/mosquitto")),
     package("mosquitto-clients", Probe::Program("mosquitto_sub")),

@@ -1,8 +1,11 @@
 //! The journal: what happened to recordings, one CloudEvent a line, for whoever was not there to
 //! hear it on the bus.
 //!
-//! What belongs here: what a line says, and what to do about a last line that a crash has torn.
+//! What belongs here: what a line says, what to do about a last line that a crash has torn, and
+//! which recordings a journal has left off telling of.
 //! What does not: the file, its lock and its size, which are the shell's.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -55,6 +58,53 @@ impl Entry<'_> {
         let mut line = event.to_json().to_string();
         line.push('\n');
         line
+    }
+}
+
+/// The recordings of one camera that a journal begins to tell of and then no more, though their clip
+/// may have got its name: a crash can come between the two.
+#[derive(Debug)]
+pub struct Untold {
+    source: String,
+    /// What was told last, by the clip's path.
+    open: BTreeMap<String, Value>,
+}
+
+impl Untold {
+    /// Of the camera of that name.
+    pub fn new(source: &str) -> Self {
+        Self {
+            source: source.into(),
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the next line; one that is none of ours says nothing.
+    pub fn read(&mut self, line: &[u8]) {
+        let Ok(mut event) = serde_json::from_slice::<serde_json::Map<String, Value>>(line) else {
+            return;
+        };
+        let data = event.remove("data").unwrap_or_default();
+        let (Some(location), true) = (
+            data["location"].as_str().map(str::to_owned),
+            data["source"] == self.source.as_str(),
+        ) else {
+            return;
+        };
+        match event.get("type").and_then(Value::as_str) {
+            Some("evr-recording-started" | "evr-recording-stopped") => {
+                self.open.insert(location, data);
+            }
+            Some("evr-recording-available" | "evr-recording-recovered") => {
+                self.open.remove(&location);
+            }
+            _ => {}
+        }
+    }
+
+    /// The paths of their clips, and what was told of each last.
+    pub fn into_clips(self) -> impl Iterator<Item = (String, Value)> {
+        self.open.into_iter()
     }
 }
 
@@ -135,6 +185,37 @@ mod tests {
         let id = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["id"].clone();
         assert_ne!(id(&of("a.mp4")), id(&of("a-2.mp4")));
         assert_eq!(id(&of("a.mp4")), id(&of("a.mp4")));
+    }
+
+    #[test]
+    fn a_journal_that_breaks_off_shows_which_recordings_it_leaves_untold() {
+        let mut untold = Untold::new("door");
+        let mut tell = |kind: &str, source: &str, path: &str| {
+            let kind = format!("evr-recording-{kind}");
+            let data = json!({"location": path, "source": source, "n": 1});
+            let entry = Entry {
+                kind: &kind,
+                source,
+                recording: "0192",
+                now: 0,
+                data: &data,
+            };
+            untold.read(entry.line().as_bytes());
+        };
+        for (path, last) in [
+            ("a", "available"),
+            ("b", "stopped"),
+            ("c", "recovered"),
+            ("d", ""),
+        ] {
+            tell("started", "door", path);
+            tell(last, "door", path);
+        }
+        tell("started", "yard", "e");
+        untold.read(b"{\"type\":\"evr-rec");
+        untold.read(b"7");
+        let clips: Vec<_> = untold.into_clips().map(|(path, _)| path).collect();
+        assert_eq!(clips, ["b", "d"]);
     }
 
     #[test]

@@ -43,6 +43,13 @@ impl State {
             Self::Failed => "failed",
         }
     }
+
+    /// What a word in a sidecar says of a clip under its final name.
+    pub fn finished(word: &str) -> Option<Self> {
+        [Self::Complete, Self::Recovered, Self::Truncated]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
 }
 
 /// One stream of the clip.
