@@ -24,6 +24,7 @@ exec gst-launch-1.0 -e rtspcamera name=camera location="$camera" source-id=door 
      ! eventsink location="$recordings/%Y%m%dT%H%M%SZ-{id}.mp4" source-id=door \
   t. ! queue ! avdec_h264 ! queue leaky=downstream max-size-buffers=1 \
      ! httpdetect location="$server" max-rate=5/1 ! objectcounter name=seen ! fakesink sync=false \
-  seen.meta ! mqtteventsink broker="$broker" format=azure source-id=door \
+  seen.meta ! mqtteventsink name=tell broker="$broker" format=azure source-id=door \
      journal="$recordings/events.jsonl" outbox="$recordings/outbox" \
+  camera.lifecycle ! tell.sink_1 \
   mqtteventsrc broker="$broker" source-id=door ! gate.signal

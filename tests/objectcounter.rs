@@ -598,12 +598,17 @@ fn a_meta_pad_tells_every_observation_and_passes_what_was_not_inferred() {
         told.try_iter().collect::<Vec<_>>(),
         [
             concat!(
-                r#"0 {"media_time":0,"seq":0,"model":"test","objects":[{"label":"dog","#,
+                r#"0 {"media_time":0,"seq":0,"model":"test","width":640,"height":480,"#,
+                r#""objects":[{"label":"dog","#,
                 r#""confidence":0.5,"box":{"l":0.25,"t":0.25,"w":0.5,"h":0.5}}]}"#,
                 "\n"
             ),
             "gap 1",
-            "2 {\"media_time\":80000000,\"seq\":2,\"model\":\"test\",\"objects\":[]}\n",
+            concat!(
+                r#"2 {"media_time":80000000,"seq":2,"model":"test","width":640,"height":480,"#,
+                r#""objects":[]}"#,
+                "\n"
+            ),
         ]
     );
 }

@@ -3,6 +3,10 @@
 
 mod common;
 
+#[path = "mqtt/broker.rs"]
+#[allow(dead_code, reason = "others use the rest")]
+mod broker;
+
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -11,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_rtsp_server::prelude::*;
+use serde_json::json;
 
+use broker::{Broker, Observer};
 use common::launch;
 
 /// On which port the server shall serve.
@@ -22,6 +28,11 @@ const STREAM: &str = "videotestsrc is-live=true pattern=ball \
     ! video/x-raw,width=160,height=120,framerate=25/1 \
     ! x264enc tune=zerolatency key-int-max=25 speed-preset=ultrafast ! rtph264pay name=pay0 \
     audiotestsrc is-live=true ! audio/x-raw,rate=48000 ! avenc_aac ! rtpmp4gpay name=pay1";
+
+/// A camera whose sound no clip of ours can hold.
+const ODD_STREAM: &str = "videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=25/1 \
+    ! x264enc tune=zerolatency speed-preset=ultrafast ! rtph264pay name=pay0 \
+    audiotestsrc is-live=true ! audio/x-raw,rate=48000 ! audioconvert ! rtpL16pay name=pay1";
 
 /// Not a test: what the tests connect to.
 #[test]
@@ -36,6 +47,9 @@ fn serves_until_it_is_killed() {
     factory.set_launch(&format!("( {STREAM} )"));
     factory.set_shared(true);
     mounts.add_factory("/live", factory.clone());
+    let odd = gst_rtsp_server::RTSPMediaFactory::new();
+    odd.set_launch(&format!("( {ODD_STREAM} )"));
+    mounts.add_factory("/odd", odd);
     if std::env::var_os(LOGIN).is_some() {
         let auth = gst_rtsp_server::RTSPAuth::new();
         let role = gst_rtsp_server::RTSP_TOKEN_MEDIA_FACTORY_ROLE;
@@ -238,6 +252,68 @@ fn a_camera_that_refuses_is_told_of_and_its_password_never_shown() {
     let refused = told(&pipeline, "evr-source-refused");
     assert_eq!(refused.get("code"), Ok(404u32), "{refused}");
     pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+/// What is told of a camera in Azure's words, by the pad `lifecycle` and a broker.
+struct Heard {
+    observer: Observer,
+    broker: Broker,
+    outbox: tempfile::TempDir,
+}
+
+impl Heard {
+    fn new() -> Self {
+        let outbox = tempfile::tempdir().expect("a temporary directory");
+        let broker = Broker::open(outbox.path());
+        let observer = broker.observer();
+        Self {
+            observer,
+            broker,
+            outbox,
+        }
+    }
+
+    /// Connects to this camera and collects the data of these kinds of events, in their order.
+    fn of<const N: usize>(&self, location: &str, kinds: [&str; N]) -> [serde_json::Value; N] {
+        let pipeline = launch(&format!(
+            "rtspcamera name=camera source-id=porch location={location} ! fakesink \
+             camera.lifecycle ! mqtteventsink format=azure broker={} outbox={}",
+            self.broker.url(),
+            self.outbox.path().join("outbox").display()
+        ));
+        pipeline.set_state(gst::State::Playing).expect("it plays");
+        let events = kinds.map(|kind| {
+            let heard = self.observer.next_of(&format!("evr/porch/{kind}"));
+            assert!(!heard.body.contains("wr0ng"), "{}", heard.body);
+            let event: serde_json::Value = serde_json::from_str(&heard.body).expect("JSON");
+            let event_type = format!("Microsoft.VideoAnalyzer.Diagnostics.{kind}");
+            assert_eq!(event["eventType"], event_type);
+            let subject = "/edgeModules/evr/livePipelines/porch/sources/rtspcamera";
+            assert_eq!(event["subject"], subject);
+            event["data"].clone()
+        });
+        pipeline.set_state(gst::State::Null).expect("it stops");
+        events
+    }
+}
+
+#[test]
+fn what_becomes_of_the_connection_is_told_in_azures_words() {
+    let (open, locked, heard) = (Server::start(false), Server::start(true), Heard::new());
+    let target = locked.location("/live");
+    let [refused] = heard.of(&target.replace("//", "//admin:wr0ng@"), ["ProtocolError"]);
+    let expected = json!({"code": "401", "target": target, "protocol": "rtsp"});
+    assert_eq!(refused, expected);
+    let target = open.location("/nowhere");
+    let [refused] = heard.of(&target, ["ProtocolError"]);
+    let expected = json!({"code": "404", "target": target, "protocol": "rtsp"});
+    assert_eq!(refused, expected);
+    let kinds = ["MediaSessionEstablished", "MediaFormatError"];
+    let [session, format] = heard.of(&open.location("/odd"), kinds);
+    let sdp = session["sdp"].as_str().expect("a text");
+    assert!(sdp.starts_with("SDP:\nv=0") && sdp.contains("L16"), "{sdp}");
+    assert_eq!(format["code"], "unsupportedAudioFormat");
+    assert!(format["timestamp"].is_i64(), "{format}");
 }
 
 #[test]

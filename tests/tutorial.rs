@@ -202,6 +202,9 @@ fn what_a_model_server_finds_makes_a_program_ask_for_a_recording_of_that_moment(
     let server = format!("{server}/score");
     let mut tutorial = tutorial(&recordings, &camera, &server, &broker.url());
 
+    let session = next(&observer, "MediaSessionEstablished");
+    let sdp = session["data"]["sdp"].as_str().expect("a text");
+    assert!(sdp.starts_with("SDP:\nv=0"), "{sdp}");
     let started = next(&observer, "RecordingStarted");
     let trigger: Value = serde_json::from_str(&triggers.next_of("evr/trigger").body).expect("JSON");
     let moment = &trigger["applicationProperties"]["eventTime"];

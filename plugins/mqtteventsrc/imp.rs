@@ -152,9 +152,14 @@ impl MqttEventSrc {
     fn hear(&self, topic: &str, payload: &[u8]) {
         let read = incoming::read(payload);
         let (running, utc) = (self.running_time(), now());
-        let taken = self.take(read, running, utc);
-        if let Err(why) = taken {
-            self.warn(&format!("{why} (it came by {topic})"));
+        let taken = (self.take(read, running, utc), self.lock().refused);
+        // Who sends nonsense for ever does not fill the application's bus with it.
+        if let (Err(why), refused) = taken
+            && refused.is_power_of_two()
+        {
+            self.warn(&format!(
+                "{why} (it came by {topic}; refused so far: {refused})"
+            ));
         }
         self.changed.notify_all();
     }

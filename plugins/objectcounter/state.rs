@@ -71,7 +71,7 @@ impl State {
         self.signals += signals.len() as u64;
         let ended = std::mem::take(&mut self.ended);
         let line = (!self.outlets.meta.is_empty())
-            .then(|| observed::line(media_time, &observation, &ended));
+            .then(|| observed::line(media_time, &observation, Some(self.size), &ended));
         let lines = self.lines(signals);
         let age = gst::ClockTime::from_nseconds(age);
         Some(Seen {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use evr_core::detection::Observation;
 use evr_core::detector::{Limits, Pace};
-use evr_core::remote::{Patience, RemoteError};
+use evr_core::remote::{Patience, RemoteError, Vocabulary};
 use gst_video::{VideoInfo, VideoRegionOfInterestMeta};
 
 use super::Mode;
@@ -52,6 +52,7 @@ struct Running {
     plan: Plan,
     desk: Arc<Desk>,
     patience: Patience,
+    vocabulary: Vocabulary,
     started: Instant,
     video: Option<VideoInfo>,
     /// Frames before this running time, in ns, are late for a sink behind.
@@ -85,6 +86,7 @@ impl Watch {
             plan,
             desk: Arc::new(desk),
             patience: Patience::default(),
+            vocabulary: Vocabulary::default(),
             started: Instant::now(),
             video: None,
             late_until: None,
@@ -231,7 +233,11 @@ impl Watch {
             news.push(News::Model(model));
         }
         let now = nanos(running.started);
-        let detections = match outcome.result {
+        let result = outcome.result.and_then(|found| {
+            running.vocabulary.learn(&found)?;
+            Ok(found)
+        });
+        let detections = match result {
             Ok(detections) => detections,
             Err(error) => {
                 counts.failures += 1;

@@ -8,6 +8,7 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::RtspTransport;
 use super::keeper::{Keeper, Listener};
+use super::lifecycle::{self, Lifecycle};
 use super::session::{Plan, Time};
 use super::streams::Streams;
 use crate::bridge;
@@ -88,6 +89,7 @@ pub(crate) struct RtspCamera {
     settings: Mutex<Settings>,
     keeper: Mutex<Option<Keeper>>,
     streams: Arc<Streams>,
+    lifecycle: Lifecycle,
     srcpad: gst::Pad,
 }
 
@@ -131,6 +133,7 @@ impl RtspCamera {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let plan = self.plan()?;
         self.streams.restart();
+        self.lifecycle.restart();
         let voice = Voice(self.obj().downgrade());
         let keeper = Keeper::start(plan, self.streams.clone(), voice).map_err(|err| {
             gst::error_msg!(
@@ -179,6 +182,15 @@ impl RtspCamera {
         }
     }
 
+    fn add_lifecycle(&self, templ: &gst::PadTemplate) -> Option<gst::Pad> {
+        let pad = Self::src_pad(templ, lifecycle::NAME);
+        if !self.lifecycle.add(&pad) {
+            return None;
+        }
+        self.obj().add_pad(&pad).ok()?;
+        Some(pad)
+    }
+
     fn src_pad(templ: &gst::PadTemplate, name: &str) -> gst::Pad {
         gst::Pad::builder_from_template(templ)
             .name(name)
@@ -225,6 +237,16 @@ impl Listener for Voice {
         }
         gst::info!(CAT, obj = camera, "{fields}");
         bridge::message::post(&camera, fields, &json);
+        let now = camera.current_running_time();
+        let at = now.and_then(|now| i64::try_from(now.nseconds()).ok());
+        let line = news.line(source, &location, at);
+        camera.imp().lifecycle.tell(&line, now);
+    }
+
+    fn end(&self, seqnum: gst::Seqnum) {
+        if let Some(camera) = self.0.upgrade() {
+            camera.imp().lifecycle.eos(seqnum);
+        }
     }
 
     fn warn(&self, sentence: &str) {
@@ -265,6 +287,7 @@ impl ObjectSubclass for RtspCamera {
             settings: Mutex::default(),
             keeper: Mutex::default(),
             streams: Arc::new(Streams::new(&srcpad)),
+            lifecycle: Lifecycle::default(),
             srcpad,
         }
     }
@@ -326,6 +349,7 @@ impl ElementImpl for RtspCamera {
             vec![
                 template("src", gst::PadPresence::Always, caps(&video)),
                 template("audio_%u", gst::PadPresence::Request, caps(&audio)),
+                lifecycle::template(),
             ]
         });
         &TEMPLATES
@@ -337,6 +361,9 @@ impl ElementImpl for RtspCamera {
         name: Option<&str>,
         _caps: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
+        if templ.name() == lifecycle::NAME {
+            return self.add_lifecycle(templ);
+        }
         let asked = name.and_then(|name| name.strip_prefix("audio_")?.parse().ok());
         let index = asked.unwrap_or_else(|| self.streams.free_audio());
         if self.streams.has(Media::Audio, index) {
@@ -350,6 +377,7 @@ impl ElementImpl for RtspCamera {
 
     fn release_pad(&self, pad: &gst::Pad) {
         self.streams.remove(pad);
+        self.lifecycle.remove(pad);
         // It is ours: it was requested here.
         let _ = self.obj().remove_pad(pad);
     }

@@ -33,6 +33,8 @@ pub(super) trait Listener: Send + 'static {
     fn tell(&self, news: &News);
     /// A sentence for the user; the thread goes on.
     fn warn(&self, sentence: &str);
+    /// Nothing more will be told, since the stream ends.
+    fn end(&self, seqnum: gst::Seqnum);
     /// Downstream has failed, which no other session mends.
     fn fail(&self, flow: gst::FlowError);
 }
@@ -138,6 +140,7 @@ impl<L: Listener> Watch<L> {
                 Ok(Command::Eos(seqnum)) => {
                     self.rest();
                     self.streams.eos(seqnum);
+                    self.listener.end(seqnum);
                 }
                 Ok(Command::Heard(n, event)) if n == self.count => self.hear(event),
                 Ok(Command::Heard(..)) | Err(RecvTimeoutError::Timeout) => {}

@@ -13,6 +13,7 @@ use gst::prelude::*;
 
 mod imp;
 mod keeper;
+mod lifecycle;
 mod session;
 mod streams;
 

@@ -17,6 +17,7 @@ use evr_core::remote::RemoteError;
 use evr_core::remote::webhook::{Verdict, verdict};
 
 use super::settings::{Plan, SettingsError};
+use crate::bridge::directory::sync_directory;
 use crate::outbound::clerk::{Clerk, Desk};
 use crate::outbound::intake::Intake;
 use crate::remote::http::Client;
@@ -215,7 +216,10 @@ impl<L: Listener> Courier<L> {
             .create(true)
             .append(true)
             .open(&self.refused)?;
-        file.write_all(format!("{body}\n").as_bytes())
+        file.write_all(format!("{body}\n").as_bytes())?;
+        // The outbox forgets it next.
+        file.sync_data()?;
+        sync_directory(&self.refused)
     }
 
     fn wait(&mut self, error: RemoteError) {

@@ -1,12 +1,14 @@
 //! An observation as one line of JSON, as `meta` pads tell it and sidecars and replays read it:
 //!
 //! ```json
-//! {"media_time":80000000,"seq":2,"model":"ssdlite","objects":[{"label":"person","confidence":0.81,
-//!  "box":{"l":0.1,"t":0.2,"w":0.3,"h":0.4},"track_id":7}]}
+//! {"media_time":80000000,"seq":2,"model":"ssdlite","width":768,"height":576,
+//!  "objects":[{"label":"person","confidence":0.81,"box":{"l":0.1,"t":0.2,"w":0.3,"h":0.4},
+//!  "track_id":7}]}
 //! ```
 //!
 //! `media_time` is running time in nanoseconds and is missing where the frame has none; `model` is
-//! missing where the detector does not tell its name; `objects` may be empty and is never missing,
+//! missing where the detector does not tell its name; `width` and `height` are the frame's in
+//! pixels, which those need who count boxes in pixels; `objects` may be empty and is never missing,
 //! since it says that somebody looked. Objects are those of signals. Where tracks are over, `ended`
 //! lists them, each with `track_id`, `label`, `first`, `last` and `observations`; at the end of a
 //! stream that stands in a line of its own, without `objects`. Readers pass over other members.
@@ -37,15 +39,21 @@ pub enum ObservedError {
     },
 }
 
-/// The line, without its newline, with the tracks that are over since the last.
-pub fn line(media_time: Option<Nanos>, observation: &Observation, ended: &[Ended]) -> String {
+/// The line, without its newline, of a frame of this width and height, with the tracks that are
+/// over since the last.
+pub fn line(
+    media_time: Option<Nanos>,
+    observation: &Observation,
+    size: Option<(u32, u32)>,
+    ended: &[Ended],
+) -> String {
     let objects = observation.detections.len();
     let mut text = Text::with_capacity(128 * (objects + ended.len() + 1));
     text.object(|members| {
         if let Some(media_time) = media_time {
             members.name("media_time").integer(media_time);
         }
-        observed(members, observation);
+        observed(members, observation, size);
         if !ended.is_empty() {
             members.name("ended").list(ended, over);
         }
@@ -60,10 +68,14 @@ pub fn end(ended: &[Ended]) -> Option<String> {
     (!ended.is_empty()).then(|| text.finish())
 }
 
-fn observed(members: &mut Members<'_>, observation: &Observation) {
+fn observed(members: &mut Members<'_>, observation: &Observation, size: Option<(u32, u32)>) {
     members.name("seq").integer(observation.seq);
     if !observation.model.is_empty() {
         members.name("model").string(&observation.model);
+    }
+    if let Some((width, height)) = size {
+        members.name("width").integer(width);
+        members.name("height").integer(height);
     }
     let objects = members.name("objects");
     objects.list(&observation.detections, |text, detection| {
@@ -161,8 +173,9 @@ mod tests {
         fn what_is_told_is_read_back_and_the_sidecar_reads_the_same(
             at in proptest::option::of(any::<i64>()),
             observation in any_observation(),
+            size in proptest::option::of(any::<(u32, u32)>()),
         ) {
-            let line = line(at, &observation, &[]);
+            let line = line(at, &observation, size, &[]);
             prop_assert!(!line.contains('\n'));
             prop_assert_eq!(parse(line.as_bytes()), Ok((at, observation.clone())));
             let (_, seen) = meta::read(line.as_bytes(), 0).expect("JSON").expect("objects");
@@ -187,7 +200,7 @@ mod tests {
         let told =
             r#""ended":[{"track_id":7,"label":"cat","first":-1,"last":40,"observations":2}]}"#;
         let nobody = Observation::default();
-        let beside = line(Some(80), &nobody, &over);
+        let beside = line(Some(80), &nobody, None, &over);
         assert_eq!(
             beside,
             format!(r#"{{"media_time":80,"seq":0,"objects":[],{told}"#)

@@ -261,7 +261,9 @@ impl Fact {
         named.unwrap_or_else(|| {
             let what = match &self.what {
                 What::Signal(signal) => Value::Object(signal.to_json()).to_string(),
-                What::Observed(seen) => observed::line(seen.media_time, &seen.observation, &[]),
+                What::Observed(seen) => {
+                    observed::line(seen.media_time, &seen.observation, None, &[])
+                }
                 What::Recording(recording) => recording.event.to_string(),
                 What::Camera(told) => told.news.line(&told.source, &told.location, None),
             };

@@ -11,6 +11,7 @@ pub mod kserve;
 mod patience;
 mod picture;
 mod reply;
+mod vocabulary;
 pub mod webhook;
 
 pub use error::RemoteError;
@@ -18,3 +19,4 @@ pub use inferences::read_inferences;
 pub use patience::Patience;
 pub use picture::{Picture, PictureError, RawFormat, Scaling, bmp, raw};
 pub use reply::{azure, request_id, retry_after};
+pub use vocabulary::Vocabulary;
