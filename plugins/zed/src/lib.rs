@@ -5,6 +5,7 @@
 
 pub mod calibration;
 pub mod control;
+pub mod depth;
 pub mod lens;
 pub mod matrix;
 pub mod rectify;

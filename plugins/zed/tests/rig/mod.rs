@@ -54,7 +54,7 @@ impl Eye {
     }
 
     /// The direction in which a pixel looks, by Newton's method on numeric derivatives.
-    fn looks(&self, [u, v]: [f64; 2]) -> [f64; 2] {
+    pub fn looks(&self, [u, v]: [f64; 2]) -> [f64; 2] {
         let goal = [
             (u - self.centre[0]) / self.focal[0],
             (v - self.centre[1]) / self.focal[1],
