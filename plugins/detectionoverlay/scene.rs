@@ -13,6 +13,7 @@ use evr_core::detection::{BoundingBox, Detection};
 use super::canvas::{Area, Canvas, Colour};
 
 const WHITE: Colour = [255; 3];
+const BLACK: Colour = [0; 3];
 const RED: Colour = [230, 30, 40];
 const ZONE: Colour = [250, 205, 60];
 /// Told apart by eye, also on grey streets. Objects take them by their identity or their class.
@@ -89,13 +90,20 @@ impl<'c, 'a, 'b> Painter<'c, 'a, 'b> {
         }
     }
 
-    /// A red disc and three letters in the corner.
+    /// A red disc and three letters in the corner, on a ground that tells them from any picture.
     pub(super) fn recording_mark(&mut self) {
         let (width, _) = self.canvas.size();
         let height = self.text_height();
         let radius = height / 3;
         let left = width - self.text_width("REC") - 3 * height;
         let (x, y) = (left + radius, height / 2 + radius);
+        let ground = Area {
+            x: left - height / 2,
+            y: height / 4,
+            width: self.text_width("REC") + 3 * radius + height,
+            height: height + height / 3,
+        };
+        self.canvas.fill(ground, BLACK);
         for dy in -radius..=radius {
             let half = f64::from(radius * radius - dy * dy).sqrt() as i32;
             let row = Area {
@@ -106,7 +114,7 @@ impl<'c, 'a, 'b> Painter<'c, 'a, 'b> {
             };
             self.canvas.fill(row, RED);
         }
-        self.words("REC", x + 2 * radius, y - height / 2, RED);
+        self.words("REC", x + 2 * radius, y - height / 2, WHITE);
     }
 
     fn area(&self, bbox: &BoundingBox) -> Area {
