@@ -18,15 +18,7 @@ const EVENTS: usize = 2;
 pub(crate) fn run() -> Result<()> {
     packages::ensure(packages::PLUGIN)?;
     let assets = assets::prepare()?;
-    println!("building the plugin …");
-    process::show(workspace::cargo().args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "gst-plugin-evr",
-    ]))?;
-    let stage = Stage::new("release")?;
+    let stage = Stage::build()?;
 
     let folder = workspace::target()?.join("demo");
     // Cleared at each run; a folder of the user's own would not be.

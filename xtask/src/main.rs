@@ -15,6 +15,7 @@ mod lint;
 mod matrix;
 mod measured;
 mod packages;
+mod picture;
 mod pipelines;
 mod process;
 mod recordings;
@@ -38,6 +39,7 @@ usage: cargo xtask <command>
   sanitize the tests of the unsafe code under the address sanitizer (part of soak); needs a nightly compiler
   upstream onnxdetect beside GStreamer's own onnxinference; writes docs/measured.md
   matrix   `test`, or the command named behind it, in a Debian 13 chroot, whose GStreamer is 1.26 (needs root)
+  picture  draws the picture in the README anew
   assets   only fetch what the others need: ONNX Runtime, the model, the sample clip
 
 Missing Debian packages are installed, downloads are kept in $XDG_CACHE_HOME/gst-plugin-evr
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::bench(),
         ["fuzz"] => fuzz::run(),
         ["sanitize"] => sanitize::run(),
+        ["picture"] => picture::run(),
         ["upstream"] => bench::upstream(),
         ["matrix"] => matrix::run("test"),
         ["matrix", command] => matrix::run(command),

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::assets::Assets;
-use crate::workspace;
+use crate::{process, workspace};
 
 const LIBRARY: &str = "libgstevr.so";
 
@@ -20,6 +20,19 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// Builds the plugin as users have it, and copies it to its stage.
+    pub(crate) fn build() -> Result<Self> {
+        println!("building the plugin …");
+        process::show(workspace::cargo().args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "gst-plugin-evr",
+        ]))?;
+        Self::new("release")
+    }
+
     /// Copies the plugin that cargo built in `profile` (`debug` or `release`) to its stage.
     pub(crate) fn new(profile: &str) -> Result<Self> {
         let target = workspace::target()?;
