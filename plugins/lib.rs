@@ -5,6 +5,8 @@
 mod bridge;
 mod detectionoverlay;
 mod eventsink;
+#[cfg(feature = "grpc")]
+mod grpcdetect;
 #[cfg(feature = "http")]
 mod httpdetect;
 mod motiondetect;
@@ -16,7 +18,7 @@ mod objecttracker;
 #[cfg(feature = "onnx")]
 mod onnxdetect;
 mod outbound;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod remote;
 mod rtspcamera;
 mod signalgate;
@@ -30,6 +32,8 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     onnxdetect::register(plugin)?;
     #[cfg(feature = "http")]
     httpdetect::register(plugin)?;
+    #[cfg(feature = "grpc")]
+    grpcdetect::register(plugin)?;
     motiondetect::register(plugin)?;
     detectionoverlay::register(plugin)?;
     mqtteventsink::register(plugin)?;

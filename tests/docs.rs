@@ -19,7 +19,7 @@ const ELEMENTS: &str = "docs/elements.md";
 /// Of a property that carries no mutability flag.
 const FIXED: &str = "–";
 /// Pages describe the whole plugin; built without a feature it lacks an element.
-const WHOLE: bool = cfg!(feature = "onnx");
+const WHOLE: bool = cfg!(all(feature = "grpc", feature = "http", feature = "onnx"));
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -7,6 +7,7 @@
 
 pub mod camera;
 pub mod decoders;
+pub mod grpc;
 pub mod incoming;
 pub mod model_config;
 pub mod names;
@@ -41,6 +42,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "decoders",
         body: decoders::body,
+    },
+    Target {
+        name: "grpc",
+        body: grpc::body,
     },
     Target {
         name: "incoming",

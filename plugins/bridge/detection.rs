@@ -18,7 +18,7 @@ pub(crate) fn register_meta() {
 }
 
 #[cfg_attr(
-    not(any(feature = "http", feature = "onnx")),
+    not(any(feature = "grpc", feature = "http", feature = "onnx")),
     allow(dead_code, reason = "only detectors write")
 )]
 /// Puts an observation onto its frame of `width` by `height` pixels.
@@ -65,7 +65,7 @@ pub(crate) fn attach(
 }
 
 #[cfg_attr(
-    not(any(feature = "http", feature = "onnx")),
+    not(any(feature = "grpc", feature = "http", feature = "onnx")),
     allow(dead_code, reason = "only detectors write")
 )]
 /// Says that the observation on this frame speaks of one that is `age` ns older.

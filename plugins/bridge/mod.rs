@@ -15,7 +15,7 @@ pub(crate) mod signal;
 pub(crate) mod time;
 pub(crate) mod track;
 #[cfg_attr(
-    not(any(feature = "http", feature = "onnx")),
+    not(any(feature = "grpc", feature = "http", feature = "onnx")),
     allow(dead_code, reason = "only detectors read frames")
 )]
 pub(crate) mod video;

@@ -13,7 +13,7 @@ pub(crate) struct Model {
 
 impl Model {
     #[cfg_attr(
-        not(any(feature = "http", feature = "onnx")),
+        not(any(feature = "grpc", feature = "http", feature = "onnx")),
         allow(dead_code, reason = "only detectors write")
     )]
     pub(crate) fn to_event(&self) -> gst::Event {

@@ -8,6 +8,9 @@ use evr_core::{
 };
 use gst_video::VideoRegionOfInterestMeta;
 
+#[cfg(feature = "grpc")]
+use super::region::{self, Kind};
+
 /// Puts regions onto their frame of `width` by `height` pixels.
 pub(crate) fn attach(buffer: &mut gst::BufferRef, regions: &[Region], (width, height): (u32, u32)) {
     let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as u32;
@@ -29,4 +32,13 @@ pub(crate) fn attach(buffer: &mut gst::BufferRef, regions: &[Region], (width, he
                 .build(),
         );
     }
+}
+
+/// Where something moves in a frame of `width` by `height` pixels.
+#[cfg(feature = "grpc")]
+pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Vec<BoundingBox> {
+    let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
+    let read = regions.map(|region| region::read(&region, size));
+    let moving = read.filter(|(kind, _)| *kind == Kind::Motion);
+    moving.map(|(_, place)| place.bbox).collect()
 }

@@ -27,11 +27,12 @@ use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess
 use gst_base::subclass::prelude::*;
 
 use super::settings::Settings;
-use super::{ImageFormat, PixelFormat, Protocol, Scaling, TensorData};
+use super::{Protocol, TensorData};
 use crate::bridge::time;
 use crate::bridge::video::{FORMATS, readable};
 use crate::remote::Mode;
 use crate::remote::desk::Desk;
+use crate::remote::look::{ImageFormat, PixelFormat, Scaling};
 use crate::remote::watch::{News, Watch};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use evr_core::detector::{Limits, ModelConfig, Pace};
 use evr_core::remote::kserve;
-use evr_core::remote::{Picture, RawFormat};
 
 use super::asker::{Asker, Azure, KServe};
-use super::{ImageFormat, PixelFormat, Protocol, Scaling, TensorData};
+use super::{Protocol, TensorData};
 use crate::bridge::model::Model;
 use crate::remote::Mode;
 use crate::remote::http::{Access, Client};
-use crate::remote::picture::{Encoding, Painter};
+use crate::remote::look::{ImageFormat, Look, PixelFormat, Scaling};
 use crate::remote::watch::Plan;
 
 /// A detector's outputs for one frame are a few hundred kB; a raw YOLOX head of 1280 pixels as
@@ -122,43 +121,19 @@ impl Settings {
     }
 
     fn azure(&self, client: Client) -> Result<Asker, String> {
-        let side = |side: u32| (side > 0).then_some(side as usize);
-        let picture = Picture {
-            scaling: match self.scaling {
-                Scaling::PreserveAspectRatio => evr_core::remote::Scaling::PreserveAspectRatio,
-                Scaling::Pad => evr_core::remote::Scaling::Pad,
-                Scaling::Stretch => evr_core::remote::Scaling::Stretch,
-            },
-            width: side(self.width),
-            height: side(self.height),
+        let look = Look {
+            image_format: self.image_format,
+            jpeg_quality: self.jpeg_quality,
+            pixel_format: self.pixel_format,
+            width: self.width,
+            height: self.height,
+            scaling: self.scaling,
         };
-        picture.check().map_err(|err| err.to_string())?;
-        let encoding = match self.image_format {
-            ImageFormat::Jpeg => Encoding::Jpeg(self.jpeg_quality.min(100) as u8),
-            ImageFormat::Png => Encoding::Png,
-            ImageFormat::Bmp => Encoding::Bmp,
-            ImageFormat::Raw => Encoding::Raw(self.raw_format()),
-        };
-        let painter = Painter::new(picture, encoding);
+        let painter = look.painter().map_err(|err| err.to_string())?;
+        let encoding = look.encoding();
         Ok(Asker::Azure(Box::new(Azure::new(
             client, painter, encoding,
         ))))
-    }
-
-    fn raw_format(&self) -> RawFormat {
-        match self.pixel_format {
-            PixelFormat::Yuv420p => RawFormat::Yuv420p,
-            PixelFormat::Rgb565be => RawFormat::Rgb565be,
-            PixelFormat::Rgb565le => RawFormat::Rgb565le,
-            PixelFormat::Rgb555be => RawFormat::Rgb555be,
-            PixelFormat::Rgb555le => RawFormat::Rgb555le,
-            PixelFormat::Rgb24 => RawFormat::Rgb24,
-            PixelFormat::Bgr24 => RawFormat::Bgr24,
-            PixelFormat::Argb => RawFormat::Argb,
-            PixelFormat::Rgba => RawFormat::Rgba,
-            PixelFormat::Abgr => RawFormat::Abgr,
-            PixelFormat::Bgra => RawFormat::Bgra,
-        }
     }
 
     fn kserve(&self, client: Client) -> Result<Asker, FileError> {

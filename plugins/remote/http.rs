@@ -13,6 +13,8 @@ use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Uri, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
+use super::address::shown;
+
 /// What the user has set.
 #[derive(Clone)]
 pub(crate) struct Access {
@@ -97,19 +99,6 @@ pub(crate) struct Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
-    }
-}
-
-/// An address without what follows its path, where keys stand, and without credentials.
-pub(crate) fn shown(location: &str) -> String {
-    let address = location.split(['?', '#']).next().unwrap_or_default();
-    match address.split_once("://") {
-        Some((scheme, rest)) => {
-            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = host.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        None => address.to_owned(),
     }
 }
 
@@ -322,16 +311,6 @@ mod tests {
             ..access.clone()
         };
         access.client(1).expect_err("refused").to_string()
-    }
-
-    #[test]
-    fn an_address_is_shown_without_its_secrets() {
-        assert_eq!(
-            shown("https://me:pass@host:1/a/b?code=key#x"),
-            "https://host:1/a/b"
-        );
-        assert_eq!(shown("nonsense?code=key"), "nonsense");
-        assert_eq!(shown("http://host/a@b"), "http://host/a@b");
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! What elements share that have frames inferred by a server: who is asked when (`watch`), on
-//! which threads (`desk`), HTTP (`http`), and the picture of a frame that is sent (`picture`).
+//! which threads (`desk`), HTTP (`http`), how its address is shown (`address`), the picture of a
+//! frame that is sent (`picture`) and what the user says of that (`look`).
 //!
 //! Not here: what a request and a reply say (evr-core), and the way there (the element).
 
+pub(crate) mod address;
 pub(crate) mod desk;
+#[cfg(feature = "http")]
 pub(crate) mod http;
+pub(crate) mod look;
 pub(crate) mod picture;
 pub(crate) mod watch;
 

@@ -20,6 +20,16 @@ pub fn init() {
     });
 }
 
+/// Waits until something holds; panics where it does not in time.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = std::time::Instant::now() + std::time::Duration::from(PATIENCE);
+    while !holds() {
+        assert!(std::time::Instant::now() < patience, "{what}: not in time");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 /// A pipeline from a launch line.
 pub fn launch(line: &str) -> gst::Pipeline {
     init();

@@ -174,6 +174,13 @@ impl Mapping {
         let at = |axis: usize, value: f64| value * self.scale[axis] + self.offset[axis];
         BoundingBox::from_corners(at(0, x_min), at(1, y_min), at(0, x_max), at(1, y_max))
     }
+
+    /// The corners in pixels of the input of a box in the frame: left, top, right, bottom.
+    pub fn invert(&self, bbox: &BoundingBox) -> [f64; 4] {
+        let at = |axis: usize, share: f64| (share - self.offset[axis]) / self.scale[axis];
+        let BoundingBox { l, t, w, h } = *bbox;
+        [at(0, l), at(1, t), at(0, l + w), at(1, t + h)]
+    }
 }
 
 #[cfg(test)]

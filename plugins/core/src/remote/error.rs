@@ -27,6 +27,20 @@ pub enum RemoteError {
         /// What it said beside.
         text: String,
     },
+    /// The server has ended the session that frames are sent in.
+    #[error("the server ended the session with {code}{}: {}", said(.text), cure(.code))]
+    Ended {
+        /// The status, in gRPC's words.
+        code: &'static str,
+        /// What it said beside.
+        text: String,
+    },
+    /// The memory that is shared with the server has no place for a picture.
+    #[error(
+        "the server has not yet acknowledged the pictures that fill the shared memory of {0} \
+         bytes: raise shared-memory-size, or send fewer or smaller pictures"
+    )]
+    Full(u64),
     /// The reply is no JSON, or not of the contract's schema.
     #[error(
         "the server's reply is not understood ({0}): see that it speaks the protocol that is set"
@@ -59,6 +73,16 @@ fn said(text: &str) -> String {
     }
 }
 
+fn cure(code: &str) -> &'static str {
+    match code {
+        "UNAUTHENTICATED" | "PERMISSION_DENIED" => "set user and password",
+        "UNIMPLEMENTED" => "see that it is a media graph extension",
+        "RESOURCE_EXHAUSTED" => "send smaller pictures, or fewer, or through shared memory",
+        "INVALID_ARGUMENT" | "OUT_OF_RANGE" => "see which pictures it takes, and its log",
+        _ => "see its log",
+    }
+}
+
 impl RemoteError {
     /// Whether the next frame would fare no better.
     pub fn lasts(&self) -> bool {
@@ -67,9 +91,10 @@ impl RemoteError {
             | Self::Late
             | Self::Busy(_)
             | Self::Credentials(_)
+            | Self::Ended { .. }
             | Self::Model(_) => true,
             Self::Status { status, .. } => *status == 404 || *status >= 500,
-            Self::Reply(_) | Self::Huge(_) | Self::Frame(_) => false,
+            Self::Full(_) | Self::Reply(_) | Self::Huge(_) | Self::Frame(_) => false,
         }
     }
 
@@ -77,6 +102,7 @@ impl RemoteError {
     pub fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Status { status: a, .. }, Self::Status { status: b, .. }) => a == b,
+            (Self::Ended { code: a, .. }, Self::Ended { code: b, .. }) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }

@@ -47,7 +47,7 @@ struct Tag {
 }
 
 /// The objects in `{"inferences":[…]}`, best first. Boxes are shares of the picture that was sent,
-/// of `width` by `height` pixels, in which the frame lies as `mapping` says; padding is undone. A
+/// whose width and height in pixels are `size`, in which the frame lies as `mapping` says; padding is undone. A
 /// classification is an object that fills the frame. Motion, text, events and others say nothing
 /// of objects and are passed over.
 ///
@@ -56,7 +56,7 @@ struct Tag {
 pub fn read_inferences(
     json: &[u8],
     mapping: Mapping,
-    (width, height): (usize, usize),
+    size: (usize, usize),
     limits: &Limits,
 ) -> Result<Vec<Detection>, RemoteError> {
     let reply: Reply =
@@ -65,33 +65,62 @@ pub fn read_inferences(
         let what = format!("{} inferences of one picture", reply.inferences.len());
         return Err(RemoteError::Reply(what));
     }
-    let (w, h) = (width as f64, height as f64);
-    let found = reply.inferences.into_iter().filter_map(|inference| {
+    let said = reply.inferences.into_iter().filter_map(|inference| {
         let (tag, bbox) = match (inference.entity, inference.classification) {
-            (Some(Entity { tag, bbox }), _) => {
-                let BoundingBox { l, t, w: bw, h: bh } = bbox;
-                let corners = [l * w, t * h, (l + bw) * w, (t + bh) * h];
-                (tag, mapping.apply(corners))
-            }
+            (Some(Entity { tag, bbox }), _) => (tag, Some(bbox)),
             (None, Some(Classification::Tagged { tag } | Classification::Plain(tag))) => {
-                (tag, BoundingBox::from_corners(0.0, 0.0, 1.0, 1.0))
+                (tag, None)
             }
             (None, None) => return None,
         };
-        let confidence = tag.confidence.unwrap_or(1.0).clamp(0.0, 1.0);
+        Some(Said {
+            label: tag.value,
+            confidence: tag.confidence,
+            bbox,
+            sequence_id: inference.sequence_id,
+        })
+    });
+    Ok(detections(said, mapping, size, limits))
+}
+
+/// What a server says of an object, in whichever contract.
+pub(super) struct Said {
+    pub(super) label: String,
+    pub(super) confidence: Option<f64>,
+    /// In shares of the picture; `None` for what fills the frame.
+    pub(super) bbox: Option<BoundingBox>,
+    pub(super) sequence_id: Option<String>,
+}
+
+/// The objects that count, best first.
+pub(super) fn detections(
+    said: impl Iterator<Item = Said>,
+    mapping: Mapping,
+    (width, height): (usize, usize),
+    limits: &Limits,
+) -> Vec<Detection> {
+    let (w, h) = (width as f64, height as f64);
+    let found = said.filter_map(|said| {
+        let bbox = match said.bbox {
+            Some(BoundingBox { l, t, w: bw, h: bh }) => {
+                mapping.apply([l * w, t * h, (l + bw) * w, (t + bh) * h])
+            }
+            None => BoundingBox::from_corners(0.0, 0.0, 1.0, 1.0),
+        };
+        let confidence = said.confidence.unwrap_or(1.0).clamp(0.0, 1.0);
         let counts = confidence >= f64::from(limits.confidence) && bbox.area() > 0.0;
         counts.then(|| Detection {
-            label: tag.value,
+            label: said.label,
             label_id: -1,
             confidence,
             bbox,
-            track_id: inference.sequence_id.as_deref().and_then(track),
+            track_id: said.sequence_id.as_deref().and_then(track),
         })
     });
     let mut found: Vec<_> = found.collect();
     found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     found.truncate(limits.max_detections);
-    Ok(found)
+    found
 }
 
 /// The track of a `sequenceId`: a number in hexadecimal digits, folded where it is a GUID.
