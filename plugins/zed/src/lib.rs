@@ -11,4 +11,5 @@ pub mod matrix;
 pub mod rectify;
 pub mod remap;
 pub mod sdk;
+pub mod svo;
 pub mod uvc;

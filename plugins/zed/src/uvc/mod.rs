@@ -11,7 +11,7 @@ mod capture;
 mod device;
 mod discover;
 mod error;
-mod hid;
+pub mod hid;
 mod modes;
 mod picture;
 mod sensors;
