@@ -387,3 +387,82 @@ fn sound_without_any_video_is_recorded_with_its_pre_roll() {
         assert!(near(heard[0].0, sounds[0]), "{encoder}: {}", heard[0].0);
     }
 }
+
+#[test]
+fn live_sound_that_comes_behind_its_picture_keeps_its_place() {
+    for (container, extension) in CONTAINERS {
+        let directory = directory();
+        let mut streams = Streams::default();
+        let case = Case {
+            container: (container, extension),
+            codec: "aac",
+            bframes: 2,
+            late: 0.0,
+            trigger: 0,
+        };
+        let (video, audio) = streams.of(&case);
+        let (video, audio) = (&video.media, &audio.media);
+        let bench = Bench::new(&within(&directory, "{n}"));
+        bench.sink.set_property_from_str("container", container);
+        let camera = live_pad();
+        camera.link(&bench.pad).expect("it is free");
+        bench.play(video);
+        let pad = bench.beside("audio_0", audio);
+        let boundary = Boundary::new(1, 0.0, 8.0);
+        for pad in [&bench.pad, &pad] {
+            assert!(pad.send_event(boundary.event()));
+        }
+        let until = |media: &Media, end: i64| {
+            let all = media.buffers.iter();
+            all.filter(|it| media.pts(it) < end)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let mut sounds = until(audio, 8 * SECOND).into_iter().peekable();
+        for picture in until(video, 8 * SECOND) {
+            // As long as a clip waits for its sound, and half as long again.
+            let heard = video.pts(&picture) - 3 * SECOND / 2;
+            while let Some(sound) = sounds.next_if(|it| audio.pts(it) <= heard) {
+                pad.chain(sound).expect("it is taken");
+            }
+            bench.feed([&picture]);
+        }
+        let rest: Vec<_> = sounds.collect();
+        assert!(!rest.is_empty());
+        for sound in rest {
+            pad.chain(sound).expect("it is taken");
+        }
+        for pad in [&bench.pad, &pad] {
+            assert!(pad.send_event(boundary.closing().event()));
+        }
+        bench.eos();
+        let clip = directory.path().join("1").with_extension(extension);
+        let sidecar = json_of(&clip.with_extension("json"));
+        assert_eq!(sidecar["clip"]["time_source"], "clock", "{container}");
+        assert_eq!(sidecar["state"], "complete", "{container}");
+        let pictures = packets(&clip, "v:0");
+        let heard = packets(&clip, "a:0");
+        let sent: Vec<_> = until(audio, 8 * SECOND);
+        assert_eq!(heard.len(), sent.len(), "{container}");
+        for (heard, sent) in heard.iter().zip(&sent) {
+            let sent = audio.pts(sent) as f64 / SECOND as f64;
+            let apart = heard - pictures[0] - sent;
+            assert!(apart.abs() <= AUDIO_FRAME, "{container}: {sent}: {apart}");
+        }
+    }
+}
+
+/// What stands before the sink where a camera does: it says that its media is live.
+fn live_pad() -> gst::Pad {
+    let pad = gst::Pad::builder(gst::PadDirection::Src)
+        .query_function(|_, _, query| match query.view_mut() {
+            gst::QueryViewMut::Latency(latency) => {
+                latency.set(true, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                true
+            }
+            _ => false,
+        })
+        .build();
+    pad.set_active(true).expect("it has no task");
+    pad
+}
