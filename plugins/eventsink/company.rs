@@ -13,7 +13,7 @@ use evr_core::time::{Nanos, SECOND};
 use super::pads::Kind;
 use super::recorder::Action;
 use super::streams::{Stream, Streams};
-use super::writer::Writer;
+use super::writer::{MAX_QUEUED, Writer};
 
 /// A stream that is so far behind the leading one is silent: the muxer is told not to wait.
 const SILENT: Nanos = SECOND;
@@ -21,6 +21,10 @@ const SILENT: Nanos = SECOND;
 const SILENT_FILE: Nanos = 10 * SECOND;
 /// The same where the muxer cannot be told: the clip goes on without that stream.
 const MUTE: Nanos = 5 * SECOND;
+
+/// Bytes that may wait for the disk before sound is dropped too: it goes on for long where pictures
+/// no longer find room.
+const MAX_WAITING: u64 = 2 * MAX_QUEUED;
 
 /// A stream beside the leading one.
 struct Fellow {
@@ -130,8 +134,13 @@ impl Company {
                     self.sound_is_back = true;
                     break;
                 }
-                fellow.units += 1;
                 fellow.told = unit.pts;
+                // Media that waits for us is never dropped.
+                if !writer.patient && writer.queued() >= MAX_WAITING {
+                    self.loss.get_or_insert(Loss::Silenced);
+                    continue;
+                }
+                fellow.units += 1;
                 actions.push(Action::Write {
                     writer: writer.clone(),
                     track,

@@ -228,6 +228,50 @@ fn sound_that_comes_back_after_long_begins_a_part_with_the_last_group_of_picture
     assert!(act(sounds(&mut recorder, 7440, 2)).is_empty());
 }
 
+#[test]
+fn sound_is_bounded_too_where_the_disk_of_a_live_camera_hangs() {
+    let mut recorder = recorder();
+    recorder.add(Kind::Audio(0));
+    let caps = "audio/mpeg, mpegversion=4, stream-format=raw, rate=48000, channels=2";
+    let caps = caps.parse().expect("caps");
+    let input = caps::accept(Kind::Audio(0), Container::Mp4, &caps).expect("recordable");
+    recorder.input(Kind::Audio(0), input);
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new().upcast();
+    recorder.segment(Kind::Audio(0), segment);
+    let live = Moment {
+        live: true,
+        clock: None,
+    };
+    recorder.boundary(Kind::Video, boundary(Phase::Open, 0), live);
+    let (mut pictures, mut sounds) = (0, 0);
+    for n in 0..100 {
+        for (kind, buffer) in [(Kind::Video, small(n)), (Kind::Audio(0), frame(n))] {
+            let actions = recorder.buffer(kind, buffer).expect("a gate has spoken");
+            for action in actions {
+                if let Action::Write {
+                    writer,
+                    track,
+                    buffer,
+                    pts,
+                    dts,
+                } = action
+                {
+                    pictures += u64::from(track == 0);
+                    sounds += u64::from(track == 1);
+                    writer.write(track, buffer, pts, dts);
+                }
+            }
+        }
+    }
+    let bound = MAX_QUEUED / FRAME as u64;
+    assert_eq!((pictures, sounds), (bound, 2 * bound));
+    let actions = recorder.stop("the pipeline was stopped");
+    let [Action::End(_, ending)] = actions.as_slice() else {
+        panic!("the clip ends");
+    };
+    assert_eq!(ending.facts.state, State::Truncated);
+}
+
 /// As `frame`, of one byte.
 fn small(n: u64) -> gst::Buffer {
     let mut buffer = frame(n);

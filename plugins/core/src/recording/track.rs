@@ -64,6 +64,9 @@ pub enum Loss {
     /// The writer could not keep up.
     #[error("the disk could not keep up, so whole groups of pictures were dropped")]
     TooSlow,
+    /// The writer could not even keep up with what comes beside the video.
+    #[error("the disk could not keep up, so sound was dropped")]
+    Silenced,
     /// Units without PTS.
     #[error(
         "buffers without PTS were dropped, each with the rest of its group of pictures: take the \
