@@ -117,7 +117,7 @@ fn numbers() -> [u8; 6 * ROWS] {
     let mut rows = [[0; 6]; ROWS];
     rows[0] = [1, 0, 3, 4, 1, 7];
     rows[3] = [0, 1, 2, 2, 1, 2];
-    *rows.as_flattened().as_array().expect("as many")
+    rows.as_flattened().try_into().expect("as many")
 }
 
 #[test]
