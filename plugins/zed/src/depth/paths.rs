@@ -78,8 +78,8 @@ impl Paths {
     pub(super) fn row(&mut self, left: &[u32], right: &[u32], light: &[u8], above: &[u8]) {
         self.compare(left, right);
         self.sums.fill(0);
-        self.from_left_and_above(light, above);
-        self.from_right(light);
+        self.walk_from_left_and_above(light, above);
+        self.walk_from_right(light);
         for direction in &mut self.directions {
             std::mem::swap(&mut direction.above, &mut direction.here);
             std::mem::swap(&mut direction.least_above, &mut direction.least_here);
@@ -105,7 +105,7 @@ impl Paths {
     }
 
     #[inline(always)]
-    fn from_left_and_above(&mut self, light: &[u8], above: &[u8]) {
+    fn walk_from_left_and_above(&mut self, light: &[u8], above: &[u8]) {
         let n = self.disparities;
         let stride = n + 2 * MARGIN;
         let begin = begin(n);
@@ -139,7 +139,7 @@ impl Paths {
     }
 
     #[inline(always)]
-    fn from_right(&mut self, light: &[u8]) {
+    fn walk_from_right(&mut self, light: &[u8]) {
         let n = self.disparities;
         let begin = begin(n);
         let mut beside = [begin.clone(), begin];
