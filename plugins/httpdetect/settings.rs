@@ -13,9 +13,11 @@ use crate::remote::http::{Access, Client};
 use crate::remote::look::{ImageFormat, Look, PixelFormat, Scaling};
 use crate::remote::watch::Plan;
 
-/// A detector's outputs for one frame are a few hundred kB; a raw YOLOX head of 1280 pixels as
-/// JSON is 30 MB.
-const MOST_REPLY: usize = 64 << 20;
+/// Bytes of a list of objects: ten thousand of them are 3 MB.
+const MOST_OBJECTS: usize = 4 << 20;
+/// Bytes of tensors. A detector's outputs for one frame are a few hundred kB; a raw YOLOX head of
+/// 1280 pixels as JSON is 30 MB.
+const MOST_TENSORS: usize = 64 << 20;
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -106,7 +108,11 @@ impl Settings {
     /// # Errors
     /// A sentence, to be preceded by the element's name.
     pub(super) fn askers(&self) -> Result<Vec<Asker>, String> {
-        let client = self.access.client(MOST_REPLY);
+        let most = match self.protocol {
+            Protocol::Azure => MOST_OBJECTS,
+            Protocol::KServe => MOST_TENSORS,
+        };
+        let client = self.access.client(most);
         let client = client.map_err(|err| err.to_string())?;
         let wanted = match self.mode {
             Mode::Sync => 1,

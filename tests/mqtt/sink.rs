@@ -1,12 +1,18 @@
 //! mqtteventsink: what it tells, when the broker is there, when it is not, and to whom it tells it.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use gst::prelude::*;
 use serde_json::Value;
 
 use crate::broker::{Broker, Door, Observer, until};
-use crate::common::{first_error, launch, play};
+use crate::common::{first_error, init, launch, play};
 
 /// A pipeline whose `src` takes lines for a sink that talks to this broker.
 struct Told {
@@ -255,6 +261,17 @@ fn warning(pipeline: &gst::Pipeline) -> String {
 
 #[test]
 fn a_password_is_taken_and_never_shown() {
+    static LOGGED: AtomicBool = AtomicBool::new(false);
+    init();
+    gst::log::remove_default_log_function();
+    gst::log::add_log_function(|_, _, _, _, _, _, message| {
+        if message.get().is_some_and(|text| text.contains("SECRET")) {
+            LOGGED.store(true, Ordering::Relaxed);
+        }
+    });
+    for element in ["mqtteventsink", "mqtteventsrc"] {
+        gst::log::set_threshold_for_name(element, gst::DebugLevel::Trace);
+    }
     let directory = tempfile::tempdir().expect("a directory");
     let passwords = directory.path().join("passwords");
     fs::write(&passwords, "").expect("written");
@@ -267,22 +284,6 @@ fn a_password_is_taken_and_never_shown() {
         passwords.display()
     );
     let broker = Broker::start(directory.path(), &config);
-    let shows_nothing = |told: &Told| {
-        let dot = told
-            .pipeline
-            .debug_to_dot_data(gst::DebugGraphDetails::all());
-        assert!(!dot.contains("SECRET"));
-        for spec in told.sink.list_properties() {
-            if spec.flags().contains(glib::ParamFlags::READABLE) {
-                let value = format!("{:?}", told.sink.property_value(spec.name()));
-                assert!(!value.contains("SECRET"), "{}", spec.name());
-            }
-        }
-        let bus = told.pipeline.bus().expect("a pipeline has a bus");
-        while let Some(message) = bus.pop() {
-            assert!(!format!("{message:?}").contains("SECRET"), "{message:?}");
-        }
-    };
     let place = format!("127.0.0.1:{}", broker.port);
     for url in [format!("mqtt://cam:SECRET@{place}"), broker.url()] {
         let more = if url.contains('@') {
@@ -293,12 +294,39 @@ fn a_password_is_taken_and_never_shown() {
         let told = Told::new(&url, directory.path(), more).play();
         told.say("{}");
         until("it is delivered", || told.count("delivered") == 1);
-        shows_nothing(&told);
+        shows_nothing(&told.pipeline, &told.sink);
     }
     let told = Told::new(&format!("mqtt://cam:SECRET2@{place}"), directory.path(), "").play();
     let why = warning(&told.pipeline);
     assert!(why.contains(&place) && !why.contains("SECRET"), "{why}");
-    shows_nothing(&told);
+    shows_nothing(&told.pipeline, &told.sink);
+    let line = format!("mqtteventsrc name=src broker=mqtt://cam:SECRET2@{place} ! fakesink");
+    let pipeline = launch(&line);
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let why = self::warning(&pipeline);
+    assert!(why.contains(&place) && !why.contains("SECRET"), "{why}");
+    shows_nothing(
+        &pipeline,
+        &pipeline.by_name("src").expect("named in the line"),
+    );
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    assert!(!LOGGED.load(Ordering::Relaxed));
+}
+
+/// Neither a dump, nor a property, nor a message of the element's holds the password.
+fn shows_nothing(pipeline: &gst::Pipeline, element: &gst::Element) {
+    let dot = pipeline.debug_to_dot_data(gst::DebugGraphDetails::all());
+    assert!(!dot.contains("SECRET"));
+    for spec in element.list_properties() {
+        if spec.flags().contains(glib::ParamFlags::READABLE) {
+            let value = format!("{:?}", element.property_value(spec.name()));
+            assert!(!value.contains("SECRET"), "{}", spec.name());
+        }
+    }
+    let bus = pipeline.bus().expect("a pipeline has a bus");
+    while let Some(message) = bus.pop() {
+        assert!(!format!("{message:?}").contains("SECRET"), "{message:?}");
+    }
 }
 
 #[test]

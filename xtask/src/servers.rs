@@ -19,6 +19,7 @@ const READY: &str = "ready";
 
 /// The interpreter, with everything installed.
 pub(crate) fn python(cache: &Cache) -> Result<PathBuf> {
+    packages::ensure(packages::PYTHON)?;
     let requirements = workspace::root().join(REQUIREMENTS);
     let list = cache::sha256(&requirements)?;
     let version = process::capture(Command::new(packages::python()).arg("--version"))?;
@@ -38,7 +39,6 @@ pub(crate) fn python(cache: &Cache) -> Result<PathBuf> {
 
 fn install(cache: &Cache, folder: &Path, python: &Path, requirements: &Path) -> Result<()> {
     cache.require_space()?;
-    packages::ensure(packages::PYTHON)?;
     let _progress = Progress::new("fetching what the tests' servers need from PyPI (60 MB)");
     let venv = ["-m", "venv", "--clear"].map(OsStr::new);
     process::capture(Command::new(packages::python()).args(venv).arg(folder))?;
