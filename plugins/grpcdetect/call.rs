@@ -18,7 +18,8 @@ use super::line::{Errand, Found, Host};
 
 /// Ten thousand objects with their attributes.
 const MOST_REPLY: usize = 4 << 20;
-/// A server that has said nothing for so many timeouts is gone, whatever its connection says.
+/// A server that was sent pictures and has said nothing for so many timeouts is gone, whatever its
+/// connection says.
 const SILENT: u32 = 3;
 
 /// Somebody waits for the answer of a picture.
@@ -36,7 +37,8 @@ pub(super) struct Call<'a> {
     incoming: Streaming<MediaStreamMessage>,
     /// By the pictures' numbers.
     waiting: BTreeMap<u64, Waiting>,
-    heard: Instant,
+    /// When the first picture went since the server has last said something.
+    silent_since: Option<Instant>,
 }
 
 impl<'a> Call<'a> {
@@ -71,7 +73,7 @@ impl<'a> Call<'a> {
             outgoing,
             incoming: answered.map_err(|status| fault(&status))?.into_inner(),
             waiting: BTreeMap::new(),
-            heard: Instant::now(),
+            silent_since: None,
         };
         while !call.session.is_open() {
             let message = call.incoming.message().await;
@@ -93,9 +95,9 @@ impl<'a> Call<'a> {
             if next.is_some() && self.waiting.is_empty() {
                 return next;
             }
-            // Of no use while nobody waits.
             let deadlines = self.waiting.values().map(|waiting| waiting.deadline);
-            let deadline = deadlines.min().unwrap_or(self.heard);
+            // Of no use while nobody waits.
+            let deadline = deadlines.min().unwrap_or_else(Instant::now);
             let ended = tokio::select! {
                 errand = errands.recv(), if next.is_none() => match errand? {
                     errand if errand.size == self.size => {
@@ -158,6 +160,7 @@ impl<'a> Call<'a> {
             None => {
                 self.waiting
                     .insert(sent.number, Waiting { deadline, reply });
+                self.silent_since.get_or_insert_with(Instant::now);
             }
         }
     }
@@ -168,7 +171,7 @@ impl<'a> Call<'a> {
     ) -> Result<(), RemoteError> {
         let message = message.map_err(|status| fault(&status))?;
         let closed = || RemoteError::Unreachable("the server ended the session".into());
-        self.heard = Instant::now();
+        self.silent_since = None;
         let Some(answer) = self.session.hear(message.ok_or_else(closed)?)? else {
             return Ok(());
         };
@@ -193,9 +196,10 @@ impl<'a> Call<'a> {
             self.session.forget(number);
             let _ = waiting.reply.try_send(Err(RemoteError::Late));
         }
-        match now.duration_since(self.heard) < self.host.timeout * SILENT {
-            true => Ok(()),
-            false => Err(RemoteError::Late),
+        let patience = self.host.timeout * SILENT;
+        match self.silent_since {
+            Some(since) if now.duration_since(since) >= patience => Err(RemoteError::Late),
+            _ => Ok(()),
         }
     }
 }

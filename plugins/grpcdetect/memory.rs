@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
@@ -44,8 +44,8 @@ impl Memory {
                 Err(err) if err.kind() == io::ErrorKind::AlreadyExists => continue,
                 file => file?,
             };
-            // Somebody may have taken it for one that was left, and remove it.
-            if file.try_lock().is_err() {
+            // Somebody may have taken it for one that was left, and removed it.
+            if file.try_lock().is_err() || file.metadata()?.nlink() == 0 {
                 continue;
             }
             let memory = Self { file, name, bytes };

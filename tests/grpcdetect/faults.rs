@@ -178,6 +178,25 @@ fn a_server_that_dies_is_asked_again_when_it_is_back() {
 }
 
 #[test]
+fn a_server_that_only_listens_is_called_anew() {
+    let server = Server::start();
+    let line = format!(
+        "videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=20/1 \
+         ! grpcdetect name=grpc mode=latest timeout=200000000 location={} ! fakesink sync=false",
+        server.location()
+    );
+    let pipeline = launch(&line);
+    let element = pipeline.by_name("grpc").expect("it is there");
+    element.set_property("extension-configuration", r#"{"silent": true}"#);
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    server.wait_for("session", 2);
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    let [inferences, failures, _] = counts(&element);
+    assert_eq!(inferences, 0);
+    assert!(failures >= 2, "one late picture alone ends no session");
+}
+
+#[test]
 fn a_server_proves_who_it_is() {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
     let made = made.expect("a certificate can be made");
