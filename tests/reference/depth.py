@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""What OpenCV's semi-global matching makes of a pair of photographs, beside our own.
+
+Takes the Middlebury motorcycle pair with its true disparities from scikit-image, writes it as plain
+bytes into a folder, from which a long test reads it, and prints how OpenCV's matcher does in the same
+words as that test. Needs opencv-python-headless==5.0.0.93 and scikit-image==0.26.0; no picture is kept
+in the repository.
+
+    python3 tests/reference/depth.py pair
+    EVR_TEST_STEREO=$PWD/pair cargo test --release -p evr-zed --test depth -- --ignored --nocapture soak_
+"""
+
+import pathlib
+import sys
+import time
+
+import cv2
+import numpy as np
+import skimage
+
+DATA = pathlib.Path(skimage.__file__).parent / "data"
+DISPARITIES = 80
+ROUNDS = 9
+
+
+def figures(disparity, truth):
+    """As the long test counts: over all pixels whose disparity is known to the truth."""
+    there = np.isfinite(truth) & (truth > 0)
+    known = there & (disparity > 0)
+    error = np.abs(disparity - truth)[known]
+    return (
+        f"{100 * known.sum() / there.sum():.1f} % known, "
+        f"{100 * np.mean(error > 2):.2f} % of them off by more than 2 pixels, "
+        f"{100 * np.mean(error > 1):.2f} % by more than 1, median {np.median(error):.3f}"
+    )
+
+
+def main(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    eyes = [cv2.imread(str(DATA / f"motorcycle_{eye}.png"), 0) for eye in ("left", "right")]
+    truth = np.load(DATA / "motorcycle_disp.npz")["arr_0"].astype("<f4")
+    for name, pixels in zip(("left.gray", "right.gray", "truth.f32"), (*eyes, truth)):
+        (folder / name).write_bytes(pixels.tobytes())
+    cv2.setNumThreads(1)
+    modes = {"SGBM": cv2.STEREO_SGBM_MODE_SGBM, "SGBM, 8 paths": cv2.STEREO_SGBM_MODE_HH}
+    for name, mode in modes.items():
+        for block in (3, 5):
+            area = block * block
+            matcher = cv2.StereoSGBM_create(
+                0, DISPARITIES, block, 8 * area, 32 * area, 1, 63, 10, 100, 2, mode
+            )
+            times = []
+            for _ in range(ROUNDS):
+                begun = time.perf_counter()
+                disparity = matcher.compute(*eyes).astype(np.float32) / 16
+                times.append(time.perf_counter() - begun)
+            what = f"depth of the motorcycle pair, OpenCV's {name}, blocks of {block}"
+            print(f"measured: {what}: {figures(disparity, truth)}")
+            print(f"measured: {what}, ms: {1e3 * sorted(times)[ROUNDS // 2]:.0f}")
+
+
+main(pathlib.Path(sys.argv[1]))
