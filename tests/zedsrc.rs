@@ -380,3 +380,97 @@ fn what_cannot_be_read_is_refused_with_a_sentence_that_names_it() {
         &["recording.yuyv", "[LEFT_CAM_VGA]", "SN<serial>.conf"],
     );
 }
+
+/// Where the rig's wall, 1.5 m before the raw eye, stands in the middle of the rectified picture.
+fn wall_depth() -> f64 {
+    let calibration = Calibration::parse(rig::CALIBRATION);
+    let rig = calibration.rig(WIDTH as u32, HEIGHT as u32).expect("whole");
+    let rectified = Rectified::new(&rig).expect("sound");
+    let (u, v) = (WIDTH as f64 / 2.0, HEIGHT as f64 / 2.0);
+    let (x, y) = rectified.left(u, v);
+    let [x, y] = rig::LEFT.looks([x, y]);
+    let across = (u - rectified.cx) / rectified.focal;
+    let down = (v - rectified.cy) / rectified.focal;
+    1500.0 * (x * x + y * y + 1.0).sqrt() / (across * across + down * down + 1.0).sqrt()
+}
+
+/// The bytes of the only frame's first plane, and its caps.
+fn shown(properties: &str) -> (Vec<u8>, gst::Caps) {
+    let (_, samples) = frames(properties);
+    let [sample] = &samples[..] else {
+        panic!("{} frames", samples.len());
+    };
+    let buffer = sample.buffer().expect("a sample has a buffer");
+    let bytes = buffer.map_readable().expect("a frame can be read");
+    let caps = sample.caps().expect("a sample has caps");
+    (bytes.to_vec(), caps.to_owned())
+}
+
+#[test]
+fn depth_of_a_recording_is_matched_by_its_calibration() {
+    let folder = folder();
+    let file = folder.path().join("SN1.conf");
+    std::fs::write(&file, rig::CALIBRATION).expect("the folder can be written");
+    let recording = raw(folder.path(), 1, false);
+    let more = format!(
+        "calibration-file={} depth-minimum-distance=700",
+        file.display()
+    );
+    let line = vga(&recording, &more);
+    let (middle, truth) = (HEIGHT / 2 * WIDTH + WIDTH / 2, wall_depth());
+    for (mode, limit) in [("none", 0.02), ("quality", 0.01)] {
+        let (bytes, caps) = shown(&format!("{line} stream-type=depth depth-mode={mode}"));
+        let caps = caps.to_string();
+        assert!(
+            caps.contains("GRAY16_LE") && caps.contains("width=(int)672"),
+            "{caps}"
+        );
+        let depths: Vec<u16> = bytes
+            .chunks_exact(2)
+            .map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]))
+            .collect();
+        assert_eq!(depths.len(), WIDTH * HEIGHT);
+        let off = (f64::from(depths[middle]) / truth - 1.0).abs();
+        assert!(
+            off < limit,
+            "{mode}: {} mm instead of {truth}",
+            depths[middle]
+        );
+        let known = depths.iter().filter(|depth| **depth > 0).count();
+        assert!(known * 10 > depths.len() * 9, "{mode}: {known} pixels");
+    }
+
+    let (bytes, caps) = shown(&format!("{line} stream-type=left-depth"));
+    let caps = caps.to_string();
+    assert!(
+        caps.contains("BGRA") && caps.contains("height=(int)752"),
+        "{caps}"
+    );
+    let at = (HEIGHT * WIDTH + middle) * 4;
+    let depth = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    assert!((f64::from(depth) / truth - 1.0).abs() < 0.02, "{depth} mm");
+    // The left eye above it, as it is shown alone.
+    let (left, _) = shown(&format!("{line} stream-type=left"));
+    let apart = (0..WIDTH * HEIGHT).filter(|at| bytes[at * 4 + 1].abs_diff(left[*at]) > 40);
+    assert!(
+        apart.count() * 100 < WIDTH * HEIGHT,
+        "another picture stands above"
+    );
+}
+
+#[test]
+fn depth_that_cannot_be_matched_is_refused_with_the_cure() {
+    let folder = folder();
+    let recording = raw(folder.path(), 1, false);
+    let cases = [
+        ("stream-type=depth", "needs calibration-file"),
+        (
+            "stream-type=depth depth-mode=neural",
+            "depth-mode=performance or quality",
+        ),
+    ];
+    for (more, cure) in cases {
+        let told = refusal(&vga(&recording, more));
+        assert!(told.contains(cure), "{more}: {told}");
+    }
+}

@@ -3,25 +3,35 @@
 
 use evr_zed::{
     calibration::{Calibration, CalibrationError},
+    depth::{DepthError, Options},
     rectify::{Rectified, RectifyError},
     remap::{Map, Plane},
 };
 use gst_video::{VideoFormat, VideoFrameExt, VideoFrameRef, VideoInfo};
 
-use super::{ZedSrcFileLayout, ZedSrcStreamType};
+use super::{
+    ZedSrcFileLayout, ZedSrcStreamType,
+    depth::{self, Measure},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ComposeError {
     #[error("the recording is {0}x{1}, of which no two eyes of even width and height can be cut")]
     Odd(u32, u32),
     #[error(
-        "stream-type asks for depth, which only the SDK finds: use backend=sdk, or show the eyes"
+        "stream-type asks for depth, which needs calibration-file, the camera's SN<serial>.conf: name it, or show the eyes"
     )]
     NoDepth,
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
     #[error(transparent)]
     Rectify(#[from] RectifyError),
+    #[error(transparent)]
+    Depth(#[from] DepthError),
+    #[error(
+        "stream-type=left-depth needs pictures in BGRA, and these are {0}: use stream-type=depth"
+    )]
+    NoColour(VideoFormat),
     #[error("a frame could not be mapped or made: {0}")]
     Frame(#[from] glib::BoolError),
 }
@@ -58,6 +68,13 @@ pub(super) struct Composer {
     output: VideoInfo,
     /// For whole pixels and, where the format has them, for chroma: left and right eye.
     maps: Option<[Option<[Map; 2]>; 2]>,
+    /// Where depth is shown.
+    measure: Option<Measure>,
+}
+
+/// What pictures have to be for a stream type, where not any format will do.
+pub(super) fn formats(show: ZedSrcStreamType) -> Option<&'static str> {
+    (show == ZedSrcStreamType::LeftDepth).then_some("video/x-raw,format=BGRA")
 }
 
 impl Composer {
@@ -66,6 +83,7 @@ impl Composer {
         layout: ZedSrcFileLayout,
         show: ZedSrcStreamType,
         calibration: Option<&Calibration>,
+        matching: Options,
     ) -> Result<Self, ComposeError> {
         let (width, height) = match layout {
             ZedSrcFileLayout::SideBySide => (input.width() / 2, input.height()),
@@ -83,20 +101,32 @@ impl Composer {
             ZedSrcStreamType::Right => (&[(1, 0, 0)], 1, 1),
             ZedSrcStreamType::TopBottom => (&[(0, 0, 0), (1, 0, 1)], 1, 2),
             ZedSrcStreamType::SideBySide => (&[(0, 0, 0), (1, 1, 0)], 2, 1),
-            ZedSrcStreamType::Depth | ZedSrcStreamType::LeftDepth => {
-                return Err(ComposeError::NoDepth);
+            ZedSrcStreamType::Depth => (&[], 1, 1),
+            ZedSrcStreamType::LeftDepth if input.format() != VideoFormat::Bgra => {
+                return Err(ComposeError::NoColour(input.format()));
             }
+            ZedSrcStreamType::LeftDepth => (&[(0, 0, 0)], 1, 2),
         };
-        let output = VideoInfo::builder(input.format(), width * columns, height * rows)
-            .fps(input.fps())
-            .par(input.par())
-            .colorimetry(&input.colorimetry())
-            .build()?;
+        let (width_shown, height_shown) = (width * columns, height * rows);
+        let output = if show == ZedSrcStreamType::Depth {
+            VideoInfo::builder(VideoFormat::Gray16Le, width_shown, height_shown)
+        } else {
+            VideoInfo::builder(input.format(), width_shown, height_shown)
+                .colorimetry(&input.colorimetry())
+        };
+        let output = output.fps(input.fps()).par(input.par()).build()?;
+        let depth = matches!(show, ZedSrcStreamType::Depth | ZedSrcStreamType::LeftDepth);
         let halves = shapes(input.format()).iter().any(|shape| shape.step == 2);
+        let mut measure = None;
         let maps = match calibration {
+            None if depth => return Err(ComposeError::NoDepth),
             None => None,
             Some(calibration) => {
                 let rectified = Rectified::new(&calibration.rig(width, height)?)?;
+                if depth {
+                    let size = (width as usize, height as usize);
+                    measure = Some(Measure::new(size, &rectified, matching)?);
+                }
                 Some([Some(rectified.maps(1)), halves.then(|| rectified.maps(2))])
             }
         };
@@ -107,6 +137,7 @@ impl Composer {
             input: input.clone(),
             output,
             maps,
+            measure,
         })
     }
 
@@ -116,12 +147,20 @@ impl Composer {
 
     /// Makes the picture that is shown, in memory of `target`.
     pub(super) fn compose(
-        &self,
+        &mut self,
         source: &gst::BufferRef,
         target: &mut gst::BufferRef,
     ) -> Result<(), ComposeError> {
         let source = VideoFrameRef::from_buffer_ref_readable(source, &self.input)?;
         let mut target = VideoFrameRef::from_buffer_ref_writable(target, &self.output)?;
+        if self.measure.is_some() {
+            let from = Raster {
+                stride: source.plane_stride()[0] as usize,
+                bytes: source.plane_data(0)?,
+            };
+            let stride = target.plane_stride()[0] as usize;
+            return self.measure(&from, target.plane_data_mut(0)?, stride);
+        }
         for (n, shape) in shapes(self.input.format()).iter().enumerate() {
             let from = Raster {
                 stride: source.plane_stride()[n] as usize,
@@ -133,6 +172,33 @@ impl Composer {
                 self.lay(*shown, *shape, &from, bytes, stride);
             }
         }
+        Ok(())
+    }
+
+    /// Lays depth into its place, below the left eye where that is shown.
+    fn measure(
+        &mut self,
+        from: &Raster<'_>,
+        to: &mut [u8],
+        stride: usize,
+    ) -> Result<(), ComposeError> {
+        // Brightness, or all of the colours.
+        let shape = shapes(self.input.format())[0];
+        let row = self.eye.0 * shape.bytes;
+        let eyes = [0, 1].map(|eye| {
+            let mut bytes = vec![0; row * self.eye.1];
+            self.lay((eye, 0, 0), shape, from, &mut bytes, row);
+            bytes
+        });
+        let Some(measure) = &mut self.measure else {
+            return Ok(());
+        };
+        let map = measure.map(&eyes, shape.bytes)?;
+        let above = if self.shown.is_empty() { 0 } else { self.eye.1 };
+        for (source, target) in eyes[0].chunks(row).zip(to.chunks_mut(stride)).take(above) {
+            target[..row].copy_from_slice(source);
+        }
+        depth::lay(&map, above > 0, &mut to[above * stride..], stride);
         Ok(())
     }
 

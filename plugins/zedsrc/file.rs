@@ -71,14 +71,20 @@ impl Drop for File {
 }
 
 impl File {
-    /// Opens the file and waits for its first picture, `patience` seconds at most.
-    pub(super) fn open(path: &Path, kind: Kind, patience: f32) -> Result<Self, FileError> {
+    /// Opens the file and waits for its first picture, `patience` seconds at most. `formats` are
+    /// the caps that pictures are to have, if not any that can be cut and bent.
+    pub(super) fn open(
+        path: &Path,
+        kind: Kind,
+        formats: Option<&str>,
+        patience: f32,
+    ) -> Result<Self, FileError> {
         let name = path.display().to_string();
         // Said here because filesrc's own words name an element that the user never made.
         if let Err(err) = std::fs::File::open(path) {
             return Err(FileError::Unreadable(name, err));
         }
-        let (pipeline, sink) = reader(path, kind)?;
+        let (pipeline, sink) = reader(path, kind, formats)?;
         let mut file = Self {
             name,
             pipeline,
@@ -204,7 +210,11 @@ impl File {
     }
 }
 
-fn reader(path: &Path, kind: Kind) -> Result<(gst::Pipeline, gst_app::AppSink), FileError> {
+fn reader(
+    path: &Path,
+    kind: Kind,
+    wanted: Option<&str>,
+) -> Result<(gst::Pipeline, gst_app::AppSink), FileError> {
     let (parse, formats) = match kind {
         Kind::Video => ("decodebin".to_owned(), FORMATS),
         Kind::Raw { width, height, fps } => (
@@ -217,6 +227,7 @@ fn reader(path: &Path, kind: Kind) -> Result<(gst::Pipeline, gst_app::AppSink), 
     let line = format!(
         "filesrc name=in ! {parse} ! videoconvert ! appsink name=out sync=false max-buffers=2"
     );
+    let formats = wanted.unwrap_or(formats);
     let pipeline = gst::parse::launch(&line)
         .map_err(|err| FileError::NoElement("a decoder of GStreamer's base plugins", err))?
         .downcast::<gst::Pipeline>()

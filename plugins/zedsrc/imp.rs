@@ -16,7 +16,7 @@ use gst_base::{
 pub(crate) use super::properties::ZedSrc;
 use super::{
     asked::Way,
-    compose::Composer,
+    compose::{Composer, formats},
     file::{File, Next, Picture},
     live::{self, Live},
     settings::Settings,
@@ -79,12 +79,20 @@ impl ZedSrc {
     fn open(&self, settings: &Settings) -> Result<Open, String> {
         let (path, kind) = settings.file().map_err(|err| err.to_string())?;
         let calibration = settings.calibration().map_err(|err| err.to_string())?;
-        let file = File::open(&path, kind, settings.open_timeout).map_err(|err| err.to_string())?;
+        let file = File::open(
+            &path,
+            kind,
+            formats(settings.stream_type),
+            settings.open_timeout,
+        )
+        .map_err(|err| err.to_string())?;
+        let matching = settings.matching().map_err(|err| err.to_string())?;
         let composer = Composer::new(
             file.info(),
             settings.file_layout,
             settings.stream_type,
             calibration.as_ref(),
+            matching,
         );
         Ok(Open {
             composer: composer.map_err(|err| format!("location={}: {err}", path.display()))?,

@@ -127,7 +127,13 @@ impl Live {
                 let input = input.build().map_err(|err| err.to_string())?;
                 let calibration = self::calibration(settings, camera.info(), &mut self.warnings)?;
                 let layout = ZedSrcFileLayout::SideBySide;
-                let composer = Composer::new(&input, layout, self.show, calibration.as_ref());
+                let composer = Composer::new(
+                    &input,
+                    layout,
+                    self.show,
+                    calibration.as_ref(),
+                    settings.matching().map_err(|err| err.to_string())?,
+                );
                 let composer = composer.map_err(|err| err.to_string())?;
                 self.output = composer.output().clone();
                 self.raw = Some(Raw { composer, input });
@@ -310,10 +316,10 @@ impl Live {
         Ok(())
     }
 
-    fn raw(&self, frame: uvc::Frame) -> Result<gst::Buffer, String> {
-        let raw = self.raw.as_ref().ok_or("no way to show raw pictures")?;
-        let source = gst::Buffer::from_mut_slice(frame.data);
+    fn raw(&mut self, frame: uvc::Frame) -> Result<gst::Buffer, String> {
         let size = self.output.size();
+        let raw = self.raw.as_mut().ok_or("no way to show raw pictures")?;
+        let source = gst::Buffer::from_mut_slice(frame.data);
         let mut buffer = gst::Buffer::with_size(size).map_err(|err| err.to_string())?;
         debug_assert_eq!(source.size(), raw.input.size());
         let fields = buffer.make_mut();

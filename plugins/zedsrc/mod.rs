@@ -24,6 +24,7 @@ use gst::prelude::*;
 
 mod asked;
 mod compose;
+mod depth;
 mod file;
 mod imp;
 mod live;
@@ -45,12 +46,12 @@ pub(crate) enum ZedSrcStreamType {
     #[enum_value(name = "The left eye above the right", nick = "top-bottom")]
     TopBottom = 2,
     #[enum_value(
-        name = "Depth in millimetres, 16 bits a pixel; by the SDK",
+        name = "Depth in millimetres, 16 bits a pixel; by the SDK, or of a recording with calibration-file",
         nick = "depth"
     )]
     Depth = 3,
     #[enum_value(
-        name = "The left eye above depth, whose pixels are 32-bit millimetres; by the SDK",
+        name = "The left eye above depth, whose pixels are 32-bit millimetres; by the SDK, or of a recording with calibration-file",
         nick = "left-depth"
     )]
     LeftDepth = 4,

@@ -242,6 +242,10 @@ impl Default for Settings {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SettingsError {
+    #[error(
+        "depth-mode asks for one of the SDK's neural networks: depth of a recording is matched, by depth-mode=performance or quality"
+    )]
+    Neural,
     #[error("location is not set: name the recording to read")]
     NoLocation,
     #[error("calibration-file={0} cannot be read: {1}")]
