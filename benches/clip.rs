@@ -11,7 +11,7 @@ use std::time::Instant;
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 1;
 /// Of the clip.
 const FRAMES: u64 = 300;
 
