@@ -47,6 +47,7 @@ fn observation(seq: u64) -> Observation {
             h: 0.125 + n as f64 / 100.0,
         },
         track_id: Some(n as i64),
+        distance: None,
     };
     Observation {
         seq,

@@ -358,6 +358,32 @@ fn what_an_earlier_frame_showed_is_told_of_that_frame() {
 }
 
 #[test]
+fn whoever_is_nearer_than_asked_counts_and_whose_distance_nobody_knows_does_not() {
+    let rig = Rig::new("max-distance=3", &["signal"]);
+    rig.log();
+    for (n, distance) in [(0, Some(2.5)), (1, Some(3.5)), (2, None)] {
+        let mut frame = frame(n, n, NONE);
+        let buffer = frame.make_mut();
+        let whole = (0, 0, 640, 480);
+        let mut region = gst_video::VideoRegionOfInterestMeta::add(buffer, "person", whole);
+        let space = gst::Structure::builder("space").field_if_some("distance", distance);
+        region.add_param(space.build());
+        rig.push(frame).expect("frames pass");
+    }
+    rig.element.set_property("max-distance", 0.0);
+    rig.frame(3, ONE).expect("frames pass");
+    assert_eq!(
+        rig.log(),
+        [
+            "signal 0 trigger 1 person at 0",
+            "signal gap 1",
+            "signal gap 2",
+            "signal 3 trigger 1 person at 120000000",
+        ]
+    );
+}
+
+#[test]
 fn a_duplicated_frame_counts_once() {
     let rig = Rig::new("", &["signal"]);
     rig.log();

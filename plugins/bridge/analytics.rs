@@ -59,6 +59,7 @@ pub(super) fn read(buffer: &gst::BufferRef, (width, height): (u32, u32)) -> Vec<
                 fraction(at.y.saturating_add(at.h), height),
             ),
             track_id: track(&meta, object.id()),
+            distance: None,
         })
     };
     meta.iter::<AnalyticsODMtd>()
@@ -112,6 +113,7 @@ mod tests {
                 h: 0.5,
             },
             track_id: None,
+            distance: None,
         }
     }
 

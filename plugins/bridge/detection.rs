@@ -5,7 +5,7 @@
 use evr_core::detection::{Detection, Observation};
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::region::{self, DETECTION, Kind};
+use super::region::{self, DETECTION, Kind, SPACE};
 
 const OBSERVATION_META: &str = "GstEvrObservationMeta";
 
@@ -58,6 +58,10 @@ pub(crate) fn attach(
             param.set("track_id", track_id);
         }
         region.add_param(param);
+        if let Some(distance) = detection.distance {
+            let space = gst::Structure::builder(SPACE).field("distance", distance);
+            region.add_param(space.build());
+        }
     }
     #[cfg(feature = "v1_24")]
     super::analytics::attach(buffer, &observation.detections, (width, height))?;
@@ -157,6 +161,7 @@ mod tests {
                 h: 0.5,
             },
             track_id: None,
+            distance: None,
         }
     }
 
@@ -166,6 +171,7 @@ mod tests {
         register_meta();
         let tracked = Detection {
             track_id: Some(7),
+            distance: Some(2.5),
             ..person(0.5)
         };
         for detections in [vec![], vec![person(0.25)], vec![person(0.25), tracked]] {

@@ -20,6 +20,9 @@ pub(super) const DETECTION: &str = "detection";
 /// What a tracker says of it, as Intel DL Streamer's does.
 pub(super) const OBJECT_ID: &str = "object_id";
 
+/// Where it is in space, whoever measured that.
+pub(super) const SPACE: &str = "space";
+
 /// What a region is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -37,6 +40,7 @@ struct Names {
     label_id: Quark,
     corners: [Quark; 4],
     track_id: Quark,
+    distance: Quark,
     predicted: Quark,
     id: Quark,
     label: Quark,
@@ -47,6 +51,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
     label_id: Quark::from_str("label_id"),
     corners: ["x_min", "y_min", "x_max", "y_max"].map(Quark::from_str),
     track_id: Quark::from_str("track_id"),
+    distance: Quark::from_str("distance"),
     predicted: Quark::from_str("predicted"),
     id: Quark::from_str("id"),
     label: Quark::from_str("label"),
@@ -82,6 +87,7 @@ pub(super) fn read(
         match param.name().as_str() {
             DETECTION => said.detection(param),
             OBJECT_ID => said.object_id(param),
+            SPACE => said.space(param),
             MOTION => said.motion = region.roi_type() == MOTION,
             _ => {}
         }
@@ -115,6 +121,7 @@ pub(super) fn read(
         confidence: said.confidence.unwrap_or(1.0),
         bbox: BoundingBox::from_corners(l, t, r, b),
         track_id: said.tracker_id.or(said.foreign_id).or(said.track_id),
+        distance: said.distance.filter(|it| it.is_finite() && *it >= 0.0),
     };
     (kind, detection)
 }
@@ -133,6 +140,8 @@ struct Said {
     /// Of a tracker behind it: ours, or DL Streamer's.
     tracker_id: Option<i64>,
     foreign_id: Option<i64>,
+    /// In metres.
+    distance: Option<f64>,
     voted: Option<String>,
     voted_id: Option<i32>,
 }
@@ -151,6 +160,14 @@ impl Said {
                 take_some(&mut self.track_id, value);
             } else if name == names.predicted {
                 take(&mut self.predicted, value);
+            }
+        });
+    }
+
+    fn space(&mut self, param: &gst::StructureRef) {
+        each(param, |name, value| {
+            if name == NAMES.distance {
+                take_some(&mut self.distance, value);
             }
         });
     }

@@ -279,6 +279,7 @@ mod tests {
             confidence: 0.876,
             bbox: BoundingBox::from_corners(0.0, 0.0, 1.0, 1.0),
             track_id: Some(7),
+            distance: None,
         };
         let words = |label, confidence, track_id| Words {
             label,

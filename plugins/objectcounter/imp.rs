@@ -52,6 +52,18 @@ pub(crate) struct ObjectCounter {
         default = Settings::default().max_area, mutable_playing
     )]
     #[property(
+        name = "min-distance", nick = "Minimum distance",
+        blurb = "The distance from the camera, in metres, from which on an object counts, where something measures it (0 = none is asked for); an object whose distance is not known does not count then",
+        get, set, type = f64, member = min_distance, minimum = 0.0,
+        default = Settings::default().min_distance, mutable_playing
+    )]
+    #[property(
+        name = "max-distance", nick = "Maximum distance",
+        blurb = "The distance from the camera, in metres, up to which an object counts, where something measures it (0 = none is asked for); an object whose distance is not known does not count then",
+        get, set, type = f64, member = max_distance, minimum = 0.0,
+        default = Settings::default().max_distance, mutable_playing
+    )]
+    #[property(
         name = "min-count", nick = "Minimum count",
         blurb = "How many objects that count make a frame raise a signal; 0 only together with max-count, to watch for absence",
         get, set, type = u32, member = min_count,

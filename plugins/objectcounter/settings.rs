@@ -16,6 +16,8 @@ pub(super) struct Settings {
     pub(super) min_confidence: f64,
     pub(super) min_area: f64,
     pub(super) max_area: f64,
+    pub(super) min_distance: f64,
+    pub(super) max_distance: f64,
     pub(super) min_count: u32,
     pub(super) max_count: u32,
     pub(super) zones: Option<String>,
@@ -56,6 +58,8 @@ impl Default for Settings {
             min_confidence: rule.min_confidence,
             min_area: rule.min_area,
             max_area: rule.max_area,
+            min_distance: 0.0,
+            max_distance: 0.0,
             min_count: rule.min_count,
             max_count: u32::MAX,
             zones: None,
@@ -136,12 +140,15 @@ impl Settings {
     fn rule(&self) -> Result<Rule, RulesError> {
         let list = |list: &Option<String>| list.clone().unwrap_or_default();
         let property = RulesError::Property;
+        let asked = |metres: f64| Some(metres).filter(|metres| *metres != 0.0);
         let rule = Rule {
             labels: Labels::parse(&list(&self.labels)).map_err(|err| property(err.into()))?,
             min_confidence: self.min_confidence,
             above: self.compatible,
             min_area: self.min_area,
             max_area: self.max_area,
+            min_distance: asked(self.min_distance),
+            max_distance: asked(self.max_distance),
             min_count: self.min_count,
             max_count: (self.max_count != u32::MAX).then_some(self.max_count),
             zones: parse_zones(&list(&self.zones)).map_err(property)?,

@@ -297,6 +297,7 @@ impl Live {
                     bottom * down,
                 ),
                 track_id: object.id.map(i64::from),
+                distance: None,
             }
         });
         let observation = Observation {

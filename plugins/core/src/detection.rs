@@ -65,6 +65,9 @@ pub struct Detection {
     /// Identity between frames, where a tracker has run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub track_id: Option<i64>,
+    /// Metres from the camera, where something measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<f64>,
 }
 
 impl Detection {
@@ -89,6 +92,10 @@ impl Detection {
         if let Some(track_id) = self.track_id {
             text.literal(r#","track_id":"#);
             text.integer(track_id);
+        }
+        if let Some(distance) = self.distance {
+            text.literal(r#","distance":"#);
+            text.decimal::<4>(distance);
         }
     }
 }

@@ -155,6 +155,7 @@ mod tests {
                     h: 0.25,
                 },
                 track_id,
+                distance: (left % 2 == 0).then_some(f64::from(left) / 100.0),
             });
         (
             any::<u64>(),

@@ -26,6 +26,7 @@ fn any_detection() -> impl Strategy<Value = Detection> {
             confidence: f64::from(confidence) / 4.0,
             bbox: BoundingBox::from_corners(x0, y0, x1, y1),
             track_id,
+            distance: None,
         })
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A frame is its time in seconds and its objects, each with label, confidence, left, top, width,
-//! height and perhaps a track; `-` says that nothing was found. What is expected follows, one
+//! height and perhaps a track and a distance in metres (`#7 @2.5`); `-` says that nothing was found. What is expected follows, one
 //! signal a line. `end` ends the stream, `flush` flushes it. `EVR_BLESS=1` writes what is raised.
 
 #![expect(
@@ -34,6 +34,10 @@ fn detection(text: &str) -> Detection {
     let [l, t, w, h] = corners.split_whitespace().map(number).collect::<Vec<_>>()[..] else {
         panic!("a box has four numbers: {text}")
     };
+    let (track, distance) = match track.split_once('@') {
+        Some((track, distance)) => (track, Some(number(distance))),
+        None => (track, None),
+    };
     let track = track.trim().strip_prefix('#');
     Detection {
         label: label.into(),
@@ -41,6 +45,7 @@ fn detection(text: &str) -> Detection {
         confidence: number(confidence),
         bbox: BoundingBox { l, t, w, h },
         track_id: track.map(|id| id.parse().expect("a track id")),
+        distance,
     }
 }
 
@@ -73,6 +78,9 @@ fn object(object: &Value) -> String {
     let mut text = object["label"].as_str().expect("a label").to_owned();
     if let Some(id) = object["track_id"].as_i64() {
         write!(text, "#{id}").expect("a string takes all");
+    }
+    if let Some(distance) = object["distance"].as_f64() {
+        write!(text, " {distance}m").expect("a string takes all");
     }
     if let Some(zones) = object["zones"].as_array() {
         let zones: Vec<_> = zones.iter().filter_map(Value::as_str).collect();

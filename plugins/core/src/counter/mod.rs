@@ -233,6 +233,7 @@ mod tests {
                 h: 0.5,
             },
             track_id: None,
+            distance: None,
         }
     }
 

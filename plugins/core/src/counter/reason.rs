@@ -71,6 +71,14 @@ fn fate(rule: &Rule, object: &Sifted<'_>) -> String {
             "{who}: covers {area:.6} of the frame, not {} to {}",
             rule.min_area, rule.max_area
         ),
+        Fate::Distance => match detection.distance {
+            None => format!("{who}: nobody knows how far away it is"),
+            Some(distance) => {
+                let bound = |bound: Option<f64>| bound.map_or("any".into(), |it| it.to_string());
+                let (min, max) = (bound(rule.min_distance), bound(rule.max_distance));
+                format!("{who}: {distance:.2} m away, not {min} to {max}")
+            }
+        },
         Fate::Zone if rule.outside => {
             format!("{who}: within {}", zone_names(rule, object))
         }

@@ -135,6 +135,11 @@ pub struct Rule {
     pub min_area: f64,
     /// The share of the frame up to which an object counts.
     pub max_area: f64,
+    /// The distance from the camera, in metres, from which an object counts.
+    pub min_distance: Option<f64>,
+    /// The distance up to which it does. Where either is asked for, an object whose distance is not
+    /// known does not count.
+    pub max_distance: Option<f64>,
     /// How many make it hold.
     pub min_count: u32,
     /// How many are too many; `None` for no limit.
@@ -173,6 +178,8 @@ impl Default for Rule {
             above: false,
             min_area: 0.0,
             max_area: 1.0,
+            min_distance: None,
+            max_distance: None,
             min_count: 1,
             max_count: None,
             zones: Vec::new(),
@@ -199,6 +206,14 @@ pub enum RuleError {
     /// No share of 1, or the wrong way round.
     #[error("{member} is {value}: give a number from 0 to 1")]
     Share {
+        /// The member.
+        member: &'static str,
+        /// What it is.
+        value: f64,
+    },
+    /// No distance.
+    #[error("{member} is {value}: give metres, 0 or more")]
+    Distance {
         /// The member.
         member: &'static str,
         /// What it is.
@@ -274,6 +289,7 @@ impl Rule {
         if self.min_area > self.max_area {
             return Err(RuleError::Bounds("area"));
         }
+        self.check_distance()?;
         if self.max_count.is_some_and(|max| self.min_count > max) {
             return Err(RuleError::Bounds("count"));
         }
@@ -310,6 +326,34 @@ impl Rule {
         } else {
             RulesError::Rule { path, error }
         }
+    }
+
+    fn check_distance(&self) -> Result<(), RuleError> {
+        let asked = [
+            ("min-distance", self.min_distance),
+            ("max-distance", self.max_distance),
+        ];
+        for (member, value) in asked {
+            if let Some(value) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+                return Err(RuleError::Distance { member, value });
+            }
+        }
+        let bounds = self.min_distance.zip(self.max_distance);
+        match bounds.is_some_and(|(min, max)| min > max) {
+            true => Err(RuleError::Bounds("distance")),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether an object that is so far away, or nobody knows how far, may count.
+    pub(super) fn reaches(&self, distance: Option<f64>) -> bool {
+        if self.min_distance.is_none() && self.max_distance.is_none() {
+            return true;
+        }
+        distance.is_some_and(|distance| {
+            self.min_distance.is_none_or(|min| distance >= min)
+                && self.max_distance.is_none_or(|max| distance <= max)
+        })
     }
 
     fn check_lines(&self) -> Result<(), RuleError> {
@@ -424,6 +468,21 @@ mod tests {
                     ..Rule::default()
                 },
                 "max-area is NaN",
+            ),
+            (
+                Rule {
+                    min_distance: Some(3.0),
+                    max_distance: Some(2.0),
+                    ..Rule::default()
+                },
+                "min-distance is greater",
+            ),
+            (
+                Rule {
+                    max_distance: Some(-1.0),
+                    ..Rule::default()
+                },
+                "max-distance is -1",
             ),
             (
                 Rule {

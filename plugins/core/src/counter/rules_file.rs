@@ -94,6 +94,8 @@ struct Form {
     min_confidence: Option<f64>,
     min_area: Option<f64>,
     max_area: Option<f64>,
+    min_distance: Option<f64>,
+    max_distance: Option<f64>,
     min_count: Option<u32>,
     max_count: Option<u32>,
     #[serde(default)]
@@ -263,6 +265,8 @@ impl Form {
             min_confidence: self.min_confidence.unwrap_or(default.min_confidence),
             min_area: self.min_area.unwrap_or(default.min_area),
             max_area: self.max_area.unwrap_or(default.max_area),
+            min_distance: self.min_distance,
+            max_distance: self.max_distance,
             min_count: self.min_count.unwrap_or(default.min_count),
             max_count: self.max_count,
             zones: named(&shapes.zones, &self.zones, &format!("{path}.zones"))?,
@@ -313,7 +317,8 @@ mod tests {
                 "lines": {"gate": [[0.5, 0], [0.5, 1]]},
                 "rules": [
                     {"name": "loiter", "signal-label": "loitering", "labels": ["person", "dog:0.6"],
-                     "min-confidence": 0.5, "min-area": 0.01, "max-area": 0.9, "min-count": 2,
+                     "min-confidence": 0.5, "min-area": 0.01, "max-area": 0.9, "min-distance": 1,
+                     "max-distance": 3.5, "min-count": 2,
                      "max-count": 5, "zones": ["door"], "outside": true,
                      "reference": {"overlap": 0.5}, "min-dwell": 7, "confirm-frames": 2,
                      "window-frames": 3, "absence-time": 4, "emit": "on-change"},
@@ -336,6 +341,8 @@ mod tests {
                 min_confidence: 0.5,
                 min_area: 0.01,
                 max_area: 0.9,
+                min_distance: Some(1.0),
+                max_distance: Some(3.5),
                 min_count: 2,
                 max_count: Some(5),
                 zones: loiter.zones.clone(),
@@ -380,6 +387,10 @@ mod tests {
                 "$.rules[0].zones[0]: there is no \"b\"",
             ),
             (rule(r#", "min-area": 2"#), "$.rules[0]: min-area is 2"),
+            (
+                rule(r#", "max-distance": -2"#),
+                "$.rules[0]: max-distance is -2: give metres",
+            ),
             (
                 rule(r#"}, {"name": "a""#),
                 "$.rules[1].name: \"a\" is empty or taken",

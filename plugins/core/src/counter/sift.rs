@@ -12,6 +12,8 @@ pub(super) enum Fate {
     Confidence,
     /// Too small or too large.
     Area,
+    /// Too near or too far, or nobody knows.
+    Distance,
     /// In none of the zones, or in one where outside is asked for.
     Zone,
     /// Not there for long enough.
@@ -77,6 +79,9 @@ fn fate(rule: &Rule, detection: &Detection, zones: &mut u64) -> Fate {
     let area = detection.bbox.area();
     if !(rule.min_area..=rule.max_area).contains(&area) {
         return Fate::Area;
+    }
+    if !rule.reaches(detection.distance) {
+        return Fate::Distance;
     }
     if rule.zones.is_empty() {
         return Fate::Counted;

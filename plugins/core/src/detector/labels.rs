@@ -133,6 +133,7 @@ impl Labels {
             confidence: f64::from(candidate.score),
             bbox: candidate.bbox,
             track_id: None,
+            distance: None,
         })
     }
 }

@@ -48,6 +48,7 @@ fn entity(inference: &Value) -> Option<Detection> {
         confidence: tag.get("confidence").and_then(Value::as_f64).unwrap_or(1.0),
         bbox: serde_json::from_value::<BoundingBox>(entity.get("box")?.clone()).ok()?,
         track_id: entity.get("id").and_then(Value::as_i64),
+        distance: None,
     })
 }
 

@@ -361,6 +361,7 @@ fn rounded(detection: &Detection) -> Detection {
             w: round(bbox.w),
             h: round(bbox.h),
         },
+        distance: detection.distance.map(round),
         ..detection.clone()
     }
 }

@@ -115,6 +115,7 @@ pub(super) fn detections(
             confidence,
             bbox,
             track_id: said.sequence_id.as_deref().and_then(track),
+            distance: None,
         })
     });
     let mut found: Vec<_> = found.collect();

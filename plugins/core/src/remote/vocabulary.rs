@@ -53,6 +53,7 @@ mod tests {
             confidence: 1.0,
             bbox: BoundingBox::from_corners(0.0, 0.0, 1.0, 1.0),
             track_id: None,
+            distance: None,
         }]
     }
 

@@ -121,6 +121,7 @@ impl Track {
             confidence: self.confidence,
             bbox,
             track_id: Some(self.id),
+            distance: None,
         }
     }
 

@@ -176,6 +176,7 @@ proptest! {
             confidence,
             bbox: BoundingBox { l, t, w, h },
             track_id: track,
+            distance: None,
         };
         let told = annotations(std::slice::from_ref(&object), &[], padded(), (100, 100));
         let sample = MediaSample { inferences: told, ..MediaSample::default() };

@@ -119,6 +119,7 @@ fn seen(label: &str, confidence: f64, l: f64) -> Detection {
             h: 0.5,
         },
         track_id: None,
+        distance: None,
     }
 }
 

@@ -143,6 +143,7 @@ impl Scene {
                         at.t + at.h + db * at.h,
                     ),
                     track_id: None,
+                    distance: None,
                 });
             }
             seen
