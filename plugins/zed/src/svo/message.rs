@@ -103,7 +103,9 @@ impl<'a> Message<'a> {
 /// What stands behind each start code, to the end of all.
 fn nals(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
     let starts = unit.windows(3).enumerate();
-    starts.filter_map(|(at, bytes)| (bytes == [0, 0, 1]).then(|| &unit[at + 3..]))
+    starts
+        .filter(|(_, bytes)| *bytes == [0, 0, 1])
+        .map(|(at, _)| &unit[at + 3..])
 }
 
 #[cfg(test)]
