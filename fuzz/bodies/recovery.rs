@@ -1,7 +1,7 @@
 //! A recording that a crash has cut off, or whose bytes are not those that were written.
 
 use evr_core::recording::container::Container;
-use evr_core::recovery::{Mend, Mended, Scan};
+use evr_core::recovery::{Mend, Mended, Scan, Stretch};
 
 use super::Outcome;
 
@@ -54,10 +54,27 @@ fn whole(container: Container, file: &[u8]) -> Option<()> {
         good[patch.at as usize..][..patch.bytes.len()].copy_from_slice(&patch.bytes);
     }
     good.extend(&how.tail);
-    let again = mend(container, &good).expect("it held frames");
-    assert_eq!(again.tracks, how.tracks);
+    let again = mend(container, &good);
     // Positions that lie about what is damaged may want to be set right once more, but no media is
     // told twice or lost by that.
-    assert!(again.keep <= good.len() as u64);
+    assert!(
+        again
+            .as_ref()
+            .is_none_or(|again| again.keep <= good.len() as u64)
+    );
+    let again = again.map(|again| again.tracks).unwrap_or_default();
+    match container {
+        Container::MpegTs => nearly(&again, &how.tracks),
+        _ => assert_eq!(again, how.tracks),
+    }
     Some(())
+}
+
+/// Where a frame tells no length, only the beginning of the next says that it was whole, and that
+/// may have been cut off with the rest of the next.
+fn nearly(again: &[Stretch], told: &[Stretch]) {
+    let frames = |tracks: &[Stretch]| tracks.iter().map(|track| track.frames).sum::<u64>();
+    let (again, most) = (frames(again), frames(told));
+    let least = most - told.len() as u64;
+    assert!((least..=most).contains(&again), "{again} of {most} frames");
 }

@@ -189,9 +189,19 @@ impl MpegTs {
 
 /// Where packets begin again, from `from` on.
 fn resync(bytes: &[u8], from: usize, at_end: bool) -> Option<usize> {
-    let is_sync = |at: usize| bytes.get(at).map_or(at_end, |byte| *byte == SYNC);
-    let last = bytes.len().saturating_sub(PACKET);
-    (from..=last).find(|at| (0..SURE).all(|n| is_sync(at + n * PACKET)))
+    let is_sync = |at: usize| bytes.get(at) == Some(&SYNC);
+    let starts = from..=bytes.len().saturating_sub(PACKET);
+    let sure = |at: &usize| (0..SURE).all(|n| is_sync(at + n * PACKET));
+    let found = starts.clone().find(sure);
+    if found.is_some() || !at_end {
+        return found;
+    }
+    // Fewer are left. Those that end with the file are taken first, as those of a mended file do:
+    // it must not be read otherwise than the one that was mended.
+    let left = |at: &usize| (*at..bytes.len()).step_by(PACKET).all(is_sync);
+    let ends = |at: &usize| (bytes.len() - at).is_multiple_of(PACKET);
+    let mut last = starts.clone().filter(left);
+    last.find(ends).or_else(|| starts.clone().find(left))
 }
 
 impl Track {
