@@ -73,8 +73,8 @@ struct State {
     due: bool,
     /// Frames before this running time, in ns, are late for a sink behind.
     late_until: Option<i64>,
-    /// Counts the beginnings and ends of flushes: a frame from before is of no interest.
-    flushes: u64,
+    /// A flush has begun and not ended: the frame under way is of no interest.
+    flushing: bool,
     /// Inferences since the start.
     inferences: u64,
 }
@@ -199,11 +199,10 @@ impl OnnxDetect {
         let limits = self.settings().limits();
         // Nobody waits for the rest of a frame that a flush or a stop throws away. A stop leaves its
         // mark on the pad; that of a flush is gone before its end waits for this frame.
-        let flushes = self.state().flushes;
         let pad = self.obj().sink_pad().clone();
         let wanted = || {
-            let flushing = pad.pad_flags().contains(gst::PadFlags::FLUSHING);
-            !flushing && self.state().flushes == flushes
+            let stopped = pad.pad_flags().contains(gst::PadFlags::FLUSHING);
+            !stopped && !self.state().flushing
         };
         let result = turn.then(|| detector.frame(buffer, info, &limits, wanted));
         self.state().engine = Some(Engine::Sync(detector));
@@ -286,10 +285,10 @@ impl OnnxDetect {
     }
 
     /// Forgets what belongs to the time before a flush.
-    fn flush(&self) {
+    fn flush(&self, begins: bool) {
         let worker = {
             let mut state = self.state();
-            state.flushes += 1;
+            state.flushing = begins;
             state.late_until = None;
             state.due = false;
             if let Some(pace) = &mut state.pace {
@@ -413,8 +412,12 @@ impl BaseTransformImpl for OnnxDetect {
                 }
                 self.parent_sink_event(event)
             }
-            gst::EventView::FlushStart(_) | gst::EventView::FlushStop(_) => {
-                self.flush();
+            gst::EventView::FlushStart(_) => {
+                self.flush(true);
+                self.parent_sink_event(event)
+            }
+            gst::EventView::FlushStop(_) => {
+                self.flush(false);
                 self.parent_sink_event(event)
             }
             gst::EventView::Segment(_) => {
