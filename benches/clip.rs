@@ -11,7 +11,6 @@ use std::time::Instant;
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 
-const ROUNDS: usize = 1;
 /// Of the clip.
 const FRAMES: u64 = 300;
 
@@ -26,18 +25,11 @@ fn main() {
     let still = format!("motiondetect drop-still=true ! {detector}");
     let regions =
         format!("motiondetect ! {detector} inference-region=roi-list object-class=motion");
-    let mut alone = Vec::new();
-    let [mut every, mut moving, mut parts] = [const { Vec::new() }; 3];
-    // In turn, so that whatever else this machine does slows all down alike.
-    for _ in 0..ROUNDS {
-        alone.push(detect_alone(&detector));
-        every.push(play(&detector, Count::Frames));
-        moving.push(play(&still, Count::Frames));
-        parts.push(play(&regions, Count::Regions));
-    }
-    alone.sort_by(f64::total_cmp);
-    let alone = alone[ROUNDS / 2];
-    let [every, moving, parts] = [every, moving, parts].map(median);
+    // Once each: a run lasts as long as many rounds of a shorter one.
+    let alone = detect_alone(&detector);
+    let every = play(&detector, Count::Frames);
+    let moving = play(&still, Count::Frames);
+    let parts = play(&regions, Count::Regions);
     println!(
         "measured: a file of {FRAMES} frames of 768x576, s to decode and detect at 1 thread beside each \
          other, and to detect alone: {:.2} and {alone:.2} ({:.3} of its speed)",
@@ -63,17 +55,11 @@ enum Count {
     Regions,
 }
 
-#[derive(Clone, Copy)]
 struct Run {
     inferences: u64,
     /// Seconds.
     wall: f64,
     cpu: f64,
-}
-
-fn median(mut runs: Vec<Run>) -> Run {
-    runs.sort_by(|a, b| a.wall.total_cmp(&b.wall));
-    runs[runs.len() / 2]
 }
 
 /// The clip through these elements.

@@ -361,7 +361,7 @@ fn every_frame_that_the_sidecar_of_a_mended_mp4_counts_is_shown() {
     for told in recorder.restart_with(ends.len() + 1) {
         assert_eq!(told.name(), "evr-recording-recovered", "{told}");
     }
-    for (n, _) in (1..).zip(0..=ends.len()) {
+    for n in 1..=ends.len() + 1 {
         let named = |ending: &str| recorder.path().join(format!("{n}.{ending}"));
         let sidecar = fs::read_to_string(named("json")).expect("it was made");
         let sidecar: Value = serde_json::from_str(&sidecar).expect("JSON");

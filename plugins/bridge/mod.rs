@@ -8,6 +8,7 @@ pub(crate) mod directory;
 pub(crate) mod message;
 pub(crate) mod model;
 pub(crate) mod motion;
+pub(crate) mod passing;
 pub(crate) mod producer;
 pub(crate) mod recording;
 mod region;

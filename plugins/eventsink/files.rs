@@ -36,6 +36,9 @@ const YOUTH: Duration = Duration::from_secs(10);
 /// What ends the name of each sidecar that is not finished.
 const SIDECAR_PART: &str = ".json.part";
 
+/// How a file gets its final name.
+type Rename = fn(&Path, &Path) -> io::Result<()>;
+
 /// What a crash has left of a recording, and whether its clip is locked by us now.
 #[derive(Debug)]
 pub(super) enum Remains {
@@ -280,29 +283,30 @@ impl Files {
         let clip = (self.clip_part(), self.clip());
         let thumbnail = (self.thumbnail_part(), self.thumbnail());
         let mut done: Vec<(PathBuf, PathBuf)> = Vec::new();
-        let mut name = |names: &(PathBuf, PathBuf)| {
-            // A repair may take the picture once more.
-            if *names == thumbnail {
-                fs::rename(&names.0, &names.1)?;
-            } else {
-                rename_new(&names.0, &names.1)?;
-            }
+        let mut name = |names: &(PathBuf, PathBuf), rename: Rename| {
+            rename(&names.0, &names.1)?;
             done.push(names.clone());
             Ok(())
         };
+        // A repair may take the picture once more.
+        let again: Rename = |from, to| fs::rename(from, to);
         // When a crash came after this step, it is done.
         let is_named = !clip.0.exists() && clip.1.exists();
-        let media = if is_named { Ok(()) } else { name(&clip) };
+        let media = if is_named {
+            Ok(())
+        } else {
+            name(&clip, rename_new)
+        };
         let named = media
             .and_then(|()| {
                 if has_thumbnail {
-                    name(&thumbnail)
+                    name(&thumbnail, again)
                 } else {
                     Ok(())
                 }
             })
             .and_then(|()| sync_directory(&clip.1))
-            .and_then(|()| name(&(self.sidecar_part(), self.sidecar())));
+            .and_then(|()| name(&(self.sidecar_part(), self.sidecar()), rename_new));
         if let Err(err) = named {
             for (part, finished) in done.iter().rev() {
                 // What refuses both ways keeps the name that it has.

@@ -49,7 +49,7 @@ pub(super) fn make(
     match container {
         Container::Mp4 => {
             // mp4mux holds a fragment's last frame until the next of every stream has come; 160 ms
-            // were seen, and the whole shall stay below what may be lost.
+            // were seen, and with the default of a second the whole stays below what may be lost.
             let fragment = fragment * 3 / 4;
             let milliseconds = u32::try_from(fragment.mseconds()).unwrap_or(u32::MAX);
             muxer.set_property("fragment-duration", milliseconds);

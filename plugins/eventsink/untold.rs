@@ -84,19 +84,29 @@ fn report(clip: &Path, sidecar: &Path, told: &Value, listener: &impl Listener) {
         start_utc: start.and_then(evr_core::time::parse_rfc3339).unwrap_or(0),
     };
     let thumbnail = clip.with_extension("jpg");
-    listener.report(
-        &subject,
-        &Report::Available {
+    let thumbnail = thumbnail.exists().then_some(thumbnail.as_path());
+    let frames = content["clip"]["frames"].as_u64().unwrap_or(0);
+    let report = if state == State::Recovered {
+        Report::Recovered {
             location: clip,
             sidecar,
-            thumbnail: thumbnail.exists().then_some(thumbnail.as_path()),
+            thumbnail,
+            frames,
+            content,
+        }
+    } else {
+        Report::Available {
+            location: clip,
+            sidecar,
+            thumbnail,
             state,
             end: time("end").unwrap_or(subject.start),
-            frames: content["clip"]["frames"].as_u64().unwrap_or(0),
+            frames,
             reason: told["reason"]
                 .as_str()
                 .unwrap_or("the process ended as the recording was finished"),
             content,
-        },
-    );
+        }
+    };
+    listener.report(&subject, &report);
 }

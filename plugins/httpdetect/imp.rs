@@ -28,8 +28,8 @@ use gst_base::subclass::prelude::*;
 
 use super::settings::Settings;
 use super::{Protocol, TensorData};
-use crate::bridge::time;
 use crate::bridge::video::{FORMATS, readable};
+use crate::bridge::{passing, time};
 use crate::remote::Mode;
 use crate::remote::desk::Desk;
 use crate::remote::look::{ImageFormat, PixelFormat, Scaling};
@@ -199,11 +199,7 @@ impl BaseTransformImpl for HttpDetect {
     }
 
     fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {
-        // Negotiation asks for caps, which tells the truth. Who sends other formats all the same
-        // is let in, so that `sink_event` can say what is wrong instead of "not negotiated".
-        let video = gst::Caps::new_empty_simple("video/x-raw");
-        let sent = direction == gst::PadDirection::Sink && caps.is_subset(&video);
-        sent || self.parent_accept_caps(direction, caps)
+        passing::is_sent_video(direction, caps) || self.parent_accept_caps(direction, caps)
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _: &gst::Caps) -> Result<(), gst::LoggableError> {
@@ -220,11 +216,7 @@ impl BaseTransformImpl for HttpDetect {
         if !self.obj().property::<bool>("qos") {
             return self.parent_src_event(event);
         }
-        let (_, _, jitter, time) = qos.get();
-        // What is behind by this much now will be behind by as much then.
-        let until = time.and_then(|time| i64::try_from(time.nseconds()).ok());
-        self.watch
-            .late(until.map(|time| time.saturating_add(jitter.max(0))));
+        self.watch.late(passing::late_until(qos));
         self.obj().sink_pad().push_event(event)
     }
 
@@ -260,8 +252,7 @@ impl BaseTransformImpl for HttpDetect {
         _: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        // Frames pass as they are, so their memory is a matter between the neighbours.
-        if self.obj().src_pad().peer_query(query) {
+        if passing::propose_allocation(&*self.obj(), query) {
             Ok(())
         } else {
             Err(gst::loggable_error!(CAT, "nobody behind proposes memory"))
@@ -272,18 +263,7 @@ impl BaseTransformImpl for HttpDetect {
         &self,
         buffer: InputBuffer,
     ) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
-        Ok(match buffer {
-            InputBuffer::Writable(_) => PrepareOutputBufferSuccess::InputBuffer,
-            // Another branch holds the frame: copy what is written on it, share the picture.
-            InputBuffer::Readable(shared) => {
-                let mut copy = gst::Buffer::new();
-                let target = copy.get_mut().expect("a new buffer has one owner");
-                shared
-                    .copy_into(target, gst::BUFFER_COPY_ALL, ..)
-                    .map_err(|_| gst::FlowError::Error)?;
-                PrepareOutputBufferSuccess::Buffer(copy)
-            }
-        })
+        passing::writable(buffer)
     }
 
     fn transform_ip(

@@ -43,9 +43,6 @@ struct State {
     worker: Option<Worker>,
     /// Lines that told nothing, since the element started.
     refused: u64,
-    /// The pads have ended while the pipeline did not play: the message is due when it does.
-    playing: bool,
-    eos: Option<gst::Seqnum>,
 }
 
 #[derive(Default, glib::Properties)]
@@ -156,29 +153,11 @@ impl MqttEventSink {
         let worker = {
             let mut state = self.lock();
             state.lanes.reset();
-            state.eos = None;
             state.worker.take()
         };
         if let Some(worker) = worker {
             worker.stop();
         }
-    }
-
-    /// Bins wait for this message of every sink, also of one that has no pads.
-    fn post_eos_if_due(&self) {
-        let seqnum = {
-            let mut state = self.lock();
-            if !state.playing || !state.lanes.all_eos() {
-                return;
-            }
-            state.eos.take().unwrap_or_else(gst::Seqnum::next)
-        };
-        let message = gst::message::Eos::builder()
-            .src(&*self.obj())
-            .seqnum(seqnum)
-            .build();
-        // Nobody listens only while the element is being taken down.
-        let _ = self.obj().post_message(message);
     }
 
     fn warn(&self, sentence: &str) {
@@ -231,11 +210,6 @@ impl Teller for MqttEventSink {
     fn refuse(&self, why: &str) {
         self.lock().refused += 1;
         self.warn(why);
-    }
-
-    fn ended(&self, seqnum: gst::Seqnum) {
-        self.lock().eos = Some(seqnum);
-        self.post_eos_if_due();
     }
 }
 
@@ -300,15 +274,12 @@ impl ElementImpl for MqttEventSink {
                 gst::StateChangeError
             })?,
             gst::StateChange::PausedToReady => self.intake.hurry(true),
-            gst::StateChange::PlayingToPaused => self.lock().playing = false,
+            gst::StateChange::PlayingToPaused => pads::play(self, false),
             _ => {}
         }
         let done = self.parent_change_state(transition)?;
         match transition {
-            gst::StateChange::PausedToPlaying => {
-                self.lock().playing = true;
-                self.post_eos_if_due();
-            }
+            gst::StateChange::PausedToPlaying => pads::play(self, true),
             gst::StateChange::PausedToReady => self.stop(),
             _ => {}
         }

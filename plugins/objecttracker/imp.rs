@@ -21,6 +21,7 @@ use gst_base::{
 use crate::bridge::{
     detection, message,
     model::Model,
+    passing,
     time::{running_time, span},
     track,
 };
@@ -293,8 +294,7 @@ impl BaseTransformImpl for ObjectTracker {
         _: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        // Frames pass as they are, so their memory is a matter between the neighbours.
-        if self.obj().src_pad().peer_query(query) {
+        if passing::propose_allocation(&*self.obj(), query) {
             Ok(())
         } else {
             Err(gst::loggable_error!(CAT, "nobody behind proposes memory"))
@@ -305,18 +305,7 @@ impl BaseTransformImpl for ObjectTracker {
         &self,
         buffer: InputBuffer,
     ) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
-        Ok(match buffer {
-            InputBuffer::Writable(_) => PrepareOutputBufferSuccess::InputBuffer,
-            // Another branch holds the frame: copy what is written on it, share the picture.
-            InputBuffer::Readable(shared) => {
-                let mut copy = gst::Buffer::new();
-                let target = copy.get_mut().expect("a new buffer has one owner");
-                shared
-                    .copy_into(target, gst::BUFFER_COPY_ALL, ..)
-                    .map_err(|_| gst::FlowError::Error)?;
-                PrepareOutputBufferSuccess::Buffer(copy)
-            }
-        })
+        passing::writable(buffer)
     }
 
     fn transform_ip(

@@ -148,9 +148,9 @@ fn work(shared: &Shared, mut detector: Detector) {
             limits,
             time,
         } = job;
-        // Else the stream would pass for ever with nobody looking and nobody saying so.
         let wanted = || shared.desk().waits_for(epoch);
         let looked = AssertUnwindSafe(|| detector.frame(&buffer, &info, &limits, wanted));
+        // Else the stream would pass for ever with nobody looking and nobody saying so.
         let result = catch_unwind(looked).unwrap_or_else(|_| Err(PANICKED.to_owned()));
         drop(buffer);
         let mut desk = shared.desk();

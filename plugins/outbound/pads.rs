@@ -25,6 +25,10 @@ pub(crate) struct Lanes {
     /// UTC of running time 0, once it was looked at.
     epoch: Option<Nanos>,
     counted: u32,
+    /// The pipeline plays: a message that all has ended is due only then.
+    playing: bool,
+    /// What ended last.
+    ended: Option<gst::Seqnum>,
 }
 
 struct Lane {
@@ -38,6 +42,7 @@ impl Lanes {
     /// The streams have ended: what comes now belongs to others.
     pub(crate) fn reset(&mut self) {
         self.epoch = None;
+        self.ended = None;
         for lane in &mut self.lanes {
             lane.lines = Lines::default();
             lane.segment = gst::Segment::new();
@@ -45,9 +50,10 @@ impl Lanes {
         }
     }
 
-    /// Whether nothing comes any more.
-    pub(crate) fn all_eos(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.eos)
+    /// The message to be told that nothing comes any more, if it is time for it.
+    fn eos_due(&mut self) -> Option<gst::Seqnum> {
+        let all = self.lanes.iter().all(|lane| lane.eos);
+        (self.playing && all).then(|| self.ended.take().unwrap_or_else(gst::Seqnum::next))
     }
 
     fn of(&mut self, pad: &gst::Pad) -> Option<&mut Lane> {
@@ -66,8 +72,31 @@ pub(crate) trait Teller: ElementImpl {
     fn epoch(&self) -> Option<Nanos>;
     /// A line was wrong.
     fn refuse(&self, why: &str);
-    /// A pad has ended, perhaps the last.
-    fn ended(&self, seqnum: gst::Seqnum);
+}
+
+/// The pipeline plays from now on, or no longer.
+pub(crate) fn play<T: Teller>(this: &T, playing: bool) {
+    this.lanes(|lanes| lanes.playing = playing);
+    post_eos_if_due(this);
+}
+
+/// A pad has ended, perhaps the last.
+fn ended<T: Teller>(this: &T, seqnum: gst::Seqnum) {
+    this.lanes(|lanes| lanes.ended = Some(seqnum));
+    post_eos_if_due(this);
+}
+
+/// Bins wait for this message of every sink, also of one that has no pads.
+fn post_eos_if_due<T: Teller>(this: &T) {
+    let Some(seqnum) = this.lanes(Lanes::eos_due) else {
+        return;
+    };
+    let message = gst::message::Eos::builder()
+        .src(&*this.obj())
+        .seqnum(seqnum)
+        .build();
+    // Nobody listens only while the element is being taken down.
+    let _ = this.obj().post_message(message);
 }
 
 pub(crate) fn template() -> gst::PadTemplate {
@@ -122,7 +151,7 @@ pub(crate) fn remove<T: Teller>(this: &T, pad: &gst::Pad) {
     let _ = pad.set_active(false);
     let _ = this.obj().remove_pad(pad);
     this.lanes(|lanes| lanes.lanes.retain(|lane| lane.pad != *pad));
-    this.ended(gst::Seqnum::next());
+    ended(this, gst::Seqnum::next());
 }
 
 fn chain<T: Teller>(
@@ -172,7 +201,7 @@ fn on_event<T: Teller>(this: &T, pad: &gst::Pad, event: &gst::EventRef) -> bool 
                 }
             });
             tell(this, pad, &found, None);
-            this.ended(event.seqnum());
+            ended(this, event.seqnum());
         }
         _ => {}
     }

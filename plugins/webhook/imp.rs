@@ -37,9 +37,6 @@ struct State {
     worker: Option<Worker>,
     /// Lines that told nothing, since the element started.
     invalid: u64,
-    /// The pads have ended while the pipeline did not play: the message is due when it does.
-    playing: bool,
-    eos: Option<gst::Seqnum>,
 }
 
 #[derive(Default, glib::Properties)]
@@ -96,29 +93,11 @@ impl Webhook {
         let worker = {
             let mut state = self.lock();
             state.lanes.reset();
-            state.eos = None;
             state.worker.take()
         };
         if let Some(worker) = worker {
             worker.stop();
         }
-    }
-
-    /// Bins wait for this message of every sink, also of one that has no pads.
-    fn post_eos_if_due(&self) {
-        let seqnum = {
-            let mut state = self.lock();
-            if !state.playing || !state.lanes.all_eos() {
-                return;
-            }
-            state.eos.take().unwrap_or_else(gst::Seqnum::next)
-        };
-        let message = gst::message::Eos::builder()
-            .src(&*self.obj())
-            .seqnum(seqnum)
-            .build();
-        // Nobody listens only while the element is being taken down.
-        let _ = self.obj().post_message(message);
     }
 
     fn warn(&self, sentence: &str) {
@@ -164,11 +143,6 @@ impl Teller for Webhook {
     fn refuse(&self, why: &str) {
         self.lock().invalid += 1;
         self.warn(why);
-    }
-
-    fn ended(&self, seqnum: gst::Seqnum) {
-        self.lock().eos = Some(seqnum);
-        self.post_eos_if_due();
     }
 }
 
@@ -233,15 +207,12 @@ impl ElementImpl for Webhook {
                 gst::StateChangeError
             })?,
             gst::StateChange::PausedToReady => self.intake.hurry(true),
-            gst::StateChange::PlayingToPaused => self.lock().playing = false,
+            gst::StateChange::PlayingToPaused => pads::play(self, false),
             _ => {}
         }
         let done = self.parent_change_state(transition)?;
         match transition {
-            gst::StateChange::PausedToPlaying => {
-                self.lock().playing = true;
-                self.post_eos_if_due();
-            }
+            gst::StateChange::PausedToPlaying => pads::play(self, true),
             gst::StateChange::PausedToReady => self.stop(),
             _ => {}
         }

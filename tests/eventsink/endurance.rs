@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -163,8 +163,14 @@ fn alone(test: &str, set: (&str, &str)) {
         .args(["--exact", "--ignored", "--nocapture"])
         .arg(format!("endurance::{test}"))
         .env(set.0, set.1)
-        .status();
-    assert!(ended.expect("it starts").success(), "{test}");
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&ended.stdout);
+    print!("{said}");
+    // One that is called otherwise would pass, too.
+    let passed = ended.status.success() && said.contains("1 passed");
+    assert!(passed, "{test}");
 }
 
 #[test]

@@ -140,6 +140,34 @@ fn a_clip_that_got_its_names_and_no_line_before_the_crash_is_told_at_the_start()
 }
 
 #[test]
+fn a_mended_clip_that_got_its_names_and_no_line_is_told_as_recovered() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = bench(&within(&directory, "{n}.mp4"));
+    bench.play(&media);
+    bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
+    let sidecar = bench.text("evr-recording-available", "sidecar");
+    stop(&bench);
+    // What a repair leaves that a second crash kept from saying so.
+    let mended = fs::read_to_string(&sidecar).expect("readable");
+    let mended = mended.replace(r#""state": "complete""#, r#""state": "recovered""#);
+    fs::write(&sidecar, mended).expect("written");
+    let journal = directory.path().join("events.jsonl");
+    let text = fs::read_to_string(&journal).expect("readable");
+    let told: Vec<_> = text.lines().take(2).collect();
+    fs::write(&journal, told.join("\n") + "\n").expect("written");
+    bench.play(&media);
+    let message = bench.message("evr-recording-recovered");
+    let fields = message.structure().expect("it has");
+    assert_eq!(fields.get::<String>("sidecar").as_ref(), Ok(&sidecar));
+    assert_eq!(fields.get::<String>("state").as_deref(), Ok("recovered"));
+    assert_eq!(fields.get::<u64>("frames"), Ok(20));
+    stop(&bench);
+    assert_eq!(bench.counted("recovered"), 1);
+    let lines = lines(directory.path());
+    assert_eq!(types(&lines), ["started", "stopped", "recovered"]);
+}
+
+#[test]
 fn a_journal_that_cannot_be_written_costs_no_recording() {
     let (directory, media) = (directory(), Media::new(10, 0));
     fs::create_dir(directory.path().join("events.jsonl")).expect("made");
@@ -177,9 +205,7 @@ fn a_full_journal_steps_aside() {
 #[test]
 #[ignore = "is run by processes_that_share_a_directory_take_each_name_once_and_tear_no_line"]
 fn records_beside_another_process() {
-    let Ok(location) = std::env::var("EVR_TEST_LOCATION") else {
-        return;
-    };
+    let location = std::env::var("EVR_TEST_LOCATION").expect("the test that runs it says where");
     let media = Media::new(10, 0);
     let bench = bench(&location);
     bench.play(&media);

@@ -11,9 +11,7 @@ use crate::bench::*;
 #[test]
 #[ignore = "is run by every_name_is_given_after_what_bears_it_is_on_disk"]
 fn records_once() {
-    let Ok(location) = std::env::var("EVR_TEST_LOCATION") else {
-        return;
-    };
+    let location = std::env::var("EVR_TEST_LOCATION").expect("the test that runs it says where");
     let media = Media::new(20, 0);
     let bench = Bench::new(&location);
     bench.play(&media);
@@ -35,6 +33,14 @@ fn short(call: &str) -> Option<String> {
 
 #[test]
 fn every_name_is_given_after_what_bears_it_is_on_disk() {
+    let may_trace = Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .stderr(Stdio::null())
+        .status();
+    if !may_trace.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: there is no strace, or it may not trace");
+        return;
+    }
     let (directory, trace) = (directory(), directory());
     let ran = Command::new("strace")
         .args([
@@ -49,12 +55,8 @@ fn every_name_is_given_after_what_bears_it_is_on_disk() {
         .args(["--exact", "power::records_once", "--ignored"])
         .env("EVR_TEST_LOCATION", within(&directory, "{n}"))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
         .status();
-    if !ran.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: there is no strace, or it may not trace");
-        return;
-    }
+    assert!(ran.expect("it starts").success(), "nothing is recorded");
     let threads = names(trace.path()).into_iter();
     let mut threads = threads.map(|name| {
         let text = fs::read_to_string(trace.path().join(name)).expect("readable");

@@ -52,6 +52,7 @@ fn every_format_shows_the_same_people() {
     let i420 = found("I420");
     assert!(i420.iter().any(|(_, objects)| objects.len() > 1));
     for other in ["NV12", "YV12", "YUY2", "BGRx"].map(found) {
+        assert_eq!(i420.len(), other.len());
         for ((_, one), (_, other)) in i420.iter().zip(&other) {
             // An object near the threshold may be on either side of it.
             for person in one.iter().filter(|object| object.confidence > 0.65) {

@@ -21,7 +21,7 @@ fn two_elements_share_a_model_and_find_the_same() {
     init();
     let pipeline = pipeline(&line);
     pipeline.set_state(gst::State::Playing).expect("it starts");
-    let [mut out, mut other] = ["out", "other"]
+    let [out, other] = ["out", "other"]
         .map(|name| {
             let sink = pipeline.by_name(name).expect("it has that name");
             let sink = sink.downcast::<gst_app::AppSink>().expect("an appsink");
@@ -35,7 +35,8 @@ fn two_elements_share_a_model_and_find_the_same() {
         .map(|thread| thread.join().expect("it counts"));
     pipeline.set_state(gst::State::Null).expect("it stops");
     assert!(out.len() == 5 && out.iter().any(|(_, objects)| !objects.is_empty()));
-    while let (Some(one), Some(other)) = (out.pop(), other.pop()) {
+    assert_eq!(out.len(), other.len());
+    for (one, other) in out.iter().zip(&other) {
         let corners = |objects: &[Object]| objects.iter().map(|o| o.corners).collect::<Vec<_>>();
         assert_eq!(corners(&one.1), corners(&other.1));
     }

@@ -121,8 +121,7 @@ fn a_rate_bounds_the_inferences_whatever_the_frames() {
 
 #[test]
 fn a_stream_that_waits_for_nobody_still_says_what_was_found() {
-    // The clip at its own pace: an inference takes less than the 100 ms of a frame or more, and
-    // either way what comes back is of a frame before.
+    // Frames as fast as they are taken: what comes back is of a frame before.
     let mut harness = harness(&format!("onnxdetect {} mode=latest", model()));
     let (mut pushed, mut ages) = (0, Vec::new());
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);

@@ -3,22 +3,23 @@
 
 Takes the Middlebury motorcycle pair with its true disparities from scikit-image, writes it as plain
 bytes into a folder, from which a long test reads it, and prints how OpenCV's matcher does in the same
-words as that test. Needs opencv-python-headless==5.0.0.93 and scikit-image==0.26.0; no picture is kept
-in the repository.
+words as that test. Needs the packages of xtask/assets/depth.txt; no picture is kept in the repository.
+`cargo xtask soak` does all of it.
 
     python3 tests/reference/depth.py pair
     EVR_TEST_STEREO=$PWD/pair cargo test --release -p evr-zed --test depth -- --ignored --nocapture soak_
 """
 
+import importlib.util
 import pathlib
 import sys
 import time
 
 import cv2
 import numpy as np
-import skimage
 
-DATA = pathlib.Path(skimage.__file__).parent / "data"
+# Only its pictures are wanted, not what importing it would take.
+DATA = pathlib.Path(importlib.util.find_spec("skimage").origin).parent / "data"
 DISPARITIES = 80
 ROUNDS = 9
 

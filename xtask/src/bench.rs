@@ -3,12 +3,14 @@
 //! Both print lines `measured: <what>: <value>`, which are kept in docs/measured.md.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process;
-use crate::{assets, check, measured, packages};
+use crate::cache::Cache;
+use crate::python::{self, Python};
+use crate::{assets, check, measured, packages, process, workspace};
 
 /// Runs the ignored tests whose names begin with `soak_`.
 pub(crate) fn soak() -> Result<()> {
@@ -25,7 +27,18 @@ pub(crate) fn soak() -> Result<()> {
             "soak_",
         ])
         .env("EVR_SOAK", "1");
-    measured::record("soak", &measure(&mut command)?)
+    let pair = workspace::target()?.join("stereo-pair");
+    let mut figures = measure(&mut opencv(&pair)?)?;
+    command.env("EVR_TEST_STEREO", &pair);
+    figures.extend(measure(&mut command)?);
+    measured::record("soak", &figures)
+}
+
+/// Writes a pair of photographs into a folder, for our own matcher, and tells of OpenCV's.
+fn opencv(pair: &Path) -> Result<Command> {
+    let python = Python::kept(&Cache::open()?, &python::DEPTH)?;
+    let script = workspace::root().join("tests/reference/depth.py");
+    Ok(python.command(&[], &[&script, pair]))
 }
 
 /// Runs the benchmarks.
@@ -51,7 +64,7 @@ fn measure(command: &mut Command) -> Result<Vec<(String, String)>> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .context("cannot start cargo")?;
+        .with_context(|| format!("cannot start `{}`", process::one_line(command)))?;
     let output = child.stdout.take().expect("it was asked for just above");
     let mut figures = Vec::new();
     for line in BufReader::new(output).lines() {

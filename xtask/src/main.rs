@@ -18,9 +18,9 @@ mod packages;
 mod picture;
 mod pipelines;
 mod process;
+mod python;
 mod recordings;
 mod sanitize;
-mod servers;
 mod stage;
 mod workspace;
 

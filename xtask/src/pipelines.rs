@@ -43,17 +43,19 @@ pub(crate) fn run(stage: &Stage, assets: &Assets) -> Result<()> {
     Ok(())
 }
 
-/// Lays the clip twice into one picture, as both eyes of a camera far from what it sees.
+/// Lays a clip twice into one picture, as both eyes of a camera far from what it sees.
+const BOTH_EYES: &str = "-q filesrc location={input} ! qtdemux ! h264parse ! avdec_h264 ! tee name=t \
+    compositor name=both sink_1::xpos=768 ! x264enc speed-preset=ultrafast ! h264parse ! mp4mux \
+    ! filesink location={output} t. ! queue ! both. t. ! queue ! both.";
+
 fn stereo(stage: &Stage, assets: &Assets, path: &Path) -> Result<()> {
-    let line = format!(
-        "-q filesrc location={} ! qtdemux ! h264parse ! avdec_h264 ! tee name=t \
-         compositor name=both sink_1::xpos=768 ! x264enc speed-preset=ultrafast ! h264parse ! mp4mux ! filesink location={} \
-         t. ! queue ! both. t. ! queue ! both.",
-        assets.clip.display(),
-        path.display()
-    );
+    // Paths come in after the line is parted, as they may have spaces.
+    let words = BOTH_EYES.split_whitespace().map(|word| {
+        word.replace("{input}", &assets.clip.display().to_string())
+            .replace("{output}", &path.display().to_string())
+    });
     let program = Path::new("gst-launch-1.0");
-    process::capture(stage.command(program, assets).args(line.split_whitespace()))?;
+    process::capture(stage.command(program, assets).args(words))?;
     Ok(())
 }
 

@@ -203,12 +203,10 @@ proptest! {
 /// The Middlebury motorcycle pair, 741x500; `tests/reference/depth.py` writes it into the folder
 /// that EVR_TEST_STEREO names, and does the same by OpenCV.
 #[test]
-#[ignore = "needs the pair that tests/reference/depth.py writes"]
+#[ignore = "needs the pair that tests/reference/depth.py writes: cargo xtask soak"]
 fn soak_depth_of_a_photographed_pair_is_nearer_to_the_truth_than_opencvs() {
-    // Soak runs every long test; this one has nothing to look at without the pair.
-    let Some(folder) = std::env::var_os("EVR_TEST_STEREO").map(std::path::PathBuf::from) else {
-        return;
-    };
+    let folder = std::env::var_os("EVR_TEST_STEREO").expect("EVR_TEST_STEREO names its folder");
+    let folder = std::path::PathBuf::from(folder);
     let read = |name: &str| std::fs::read(folder.join(name)).expect("depth.py wrote it");
     let (left, right, truth) = (read("left.gray"), read("right.gray"), read("truth.f32"));
     let truths = truth

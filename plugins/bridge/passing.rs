@@ -1,0 +1,56 @@
+//! What elements share that hang something onto raw frames and pass them on as they are.
+
+use evr_core::time::Nanos;
+use gst::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess};
+
+use super::time::signed;
+
+/// Whether these are caps that somebody sends, and not asks for, of raw video. Negotiation asks for
+/// caps, which tells the truth. Who sends other formats all the same, or memory of a device, is let
+/// in, so that the element can say what is wrong instead of "not negotiated".
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http", feature = "onnx")),
+    allow(dead_code, reason = "only detectors read frames")
+)]
+pub(crate) fn is_sent_video(direction: gst::PadDirection, caps: &gst::Caps) -> bool {
+    let video = gst::Caps::builder("video/x-raw").any_features().build();
+    direction == gst::PadDirection::Sink && caps.is_subset(&video)
+}
+
+/// Before which running time frames are late for a sink behind: what is behind by so much now will
+/// be behind by as much then.
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http", feature = "onnx")),
+    allow(dead_code, reason = "only detectors leave late frames out")
+)]
+pub(crate) fn late_until(qos: &gst::event::Qos) -> Option<Nanos> {
+    let (_, _, jitter, time) = qos.get();
+    let time = signed(gst::Signed::Positive(time?))?;
+    Some(time.saturating_add(jitter.max(0)))
+}
+
+/// Frames pass as they are, so their memory is a matter between the neighbours.
+pub(crate) fn propose_allocation(
+    element: &impl IsA<gst_base::BaseTransform>,
+    query: &mut gst::query::Allocation,
+) -> bool {
+    element.src_pad().peer_query(query)
+}
+
+/// The frame to write on. Where another branch holds it, too, what is written on it is copied and
+/// the picture shared.
+pub(crate) fn writable(buffer: InputBuffer) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
+    Ok(match buffer {
+        InputBuffer::Writable(_) => PrepareOutputBufferSuccess::InputBuffer,
+        InputBuffer::Readable(shared) => {
+            let mut copy = gst::Buffer::new();
+            let target = copy.get_mut().expect("a new buffer has one owner");
+            shared
+                .copy_into(target, gst::BUFFER_COPY_ALL, ..)
+                .map_err(|_| gst::FlowError::Error)?;
+            PrepareOutputBufferSuccess::Buffer(copy)
+        }
+    })
+}
