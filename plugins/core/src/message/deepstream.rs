@@ -4,6 +4,8 @@
 //!
 //! Boxes are in pixels where the line tells the frame's `width` and `height`, else in fractions.
 
+use std::cell::LazyCell;
+
 use serde_json::{Value, json};
 
 use super::{Fact, Message, Phase, Seen, What, inference::rounded};
@@ -13,18 +15,19 @@ use crate::time::rfc3339;
 
 /// One message an object; signals and recordings have one each.
 pub(super) fn full(fact: &Fact, clip: Option<&str>) -> Vec<Message> {
+    // A hash of the whole fact, which every object of a frame would make anew.
+    let id = LazyCell::new(|| fact.id());
     let message = |n: usize, object: Value, event: &str, clip: &str| {
-        let id = fact.id();
         let body = json!({
             // One for each message, the same each time.
-            "messageid": if n == 0 { id.clone() } else { format!("{id}-{n}") },
+            "messageid": if n == 0 { id.clone() } else { format!("{}-{n}", *id) },
             "mdsversion": "1.0",
             "@timestamp": rfc3339(fact.time),
             "place": {},
             "sensor": {"id": fact.source, "type": "Camera"},
             "analyticsModule": {"id": "evr", "description": "event-based video recording"},
             "object": object,
-            "event": {"id": id, "type": event},
+            "event": {"id": *id, "type": event},
             "videoPath": clip,
         });
         Message::new("event", &body)
