@@ -13,7 +13,7 @@
 //! lists them, each with `track_id`, `label`, `first`, `last` and `observations`; at the end of a
 //! stream that stands in a line of its own, without `objects`. Readers pass over other members.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::detection::{Detection, Observation};
 use crate::json::{Members, Text};
@@ -95,8 +95,15 @@ fn over(text: &mut Text, ended: &Ended) {
 
 /// Whether a line only says that tracks are over, and nothing of a frame.
 pub fn only_ends(line: &[u8]) -> bool {
-    let value: Result<Value, _> = serde_json::from_slice(line);
-    value.is_ok_and(|value| value.get("objects").is_none() && value.get("ended").is_some())
+    serde_json::from_slice(line).is_ok_and(|members| ends_only(&members))
+}
+
+/// The same of a line that was read already: a list of tracks, and no `objects`.
+pub(crate) fn ends_only(members: &Map<String, Value>) -> bool {
+    let ended = members.get("ended").and_then(Value::as_array);
+    let is_track = |track: &Value| track["track_id"].is_i64();
+    !members.contains_key("objects")
+        && ended.is_some_and(|tracks| !tracks.is_empty() && tracks.iter().all(is_track))
 }
 
 /// Reads a line: when its frame was, where it says so, and what was seen.
@@ -106,7 +113,14 @@ pub fn only_ends(line: &[u8]) -> bool {
 pub fn parse(line: &[u8]) -> Result<(Option<Nanos>, Observation), ObservedError> {
     let value: Value =
         serde_json::from_slice(line).map_err(|err| ObservedError::NotJson(err.to_string()))?;
-    let objects = value.get("objects").and_then(Value::as_array);
+    let members = value.as_object().ok_or(ObservedError::NoObjects)?;
+    let media_time = members.get("media_time").and_then(Value::as_i64);
+    Ok((media_time, observation(members)?))
+}
+
+/// What was seen, in a line that was read already.
+pub(crate) fn observation(members: &Map<String, Value>) -> Result<Observation, ObservedError> {
+    let objects = members.get("objects").and_then(Value::as_array);
     let mut detections = Vec::new();
     for (index, object) in objects.ok_or(ObservedError::NoObjects)?.iter().enumerate() {
         let mut detection: Detection =
@@ -121,13 +135,12 @@ pub fn parse(line: &[u8]) -> Result<(Option<Nanos>, Observation), ObservedError>
             .unwrap_or(-1);
         detections.push(detection);
     }
-    let model = value.get("model").and_then(Value::as_str);
-    let observation = Observation {
-        seq: value.get("seq").and_then(Value::as_u64).unwrap_or(0),
+    let model = members.get("model").and_then(Value::as_str);
+    Ok(Observation {
+        seq: members.get("seq").and_then(Value::as_u64).unwrap_or(0),
         model: model.unwrap_or_default().to_owned(),
         detections,
-    };
-    Ok((value.get("media_time").and_then(Value::as_i64), observation))
+    })
 }
 
 #[cfg(test)]
@@ -211,6 +224,15 @@ mod tests {
         let alone = end(&over).expect("a track is over");
         assert_eq!(alone, format!("{{{told}"));
         assert!(only_ends(alone.as_bytes()));
+        for other in [
+            r#"{"ended":true}"#,
+            r#"{"ended":[]}"#,
+            r#"{"ended":[{}]}"#,
+            "{}",
+            "[",
+        ] {
+            assert!(!only_ends(other.as_bytes()), "{other}");
+        }
         assert_eq!(end(&[]), None);
     }
 

@@ -84,14 +84,14 @@ impl Signal {
     /// # Errors
     /// A [`SignalError`] that names the value; such a line triggers nothing.
     pub fn parse(line: &[u8]) -> Result<Self, SignalError> {
-        if line.len() > MAX_LINE {
-            return Err(SignalError::TooLong);
-        }
-        let value =
-            serde_json::from_slice(line).map_err(|err| SignalError::NotJson(err.to_string()))?;
-        let Value::Object(mut body) = value else {
-            return Err(SignalError::NotAnObject);
-        };
+        Self::from_object(object(line)?)
+    }
+
+    /// The signal that an object is, which was read already.
+    ///
+    /// # Errors
+    /// As [`Signal::parse`].
+    pub fn from_object(mut body: Map<String, Value>) -> Result<Self, SignalError> {
         let action = match body.shift_remove("action") {
             None => Action::Trigger,
             Some(value) => match value.as_str() {
@@ -146,6 +146,18 @@ impl Signal {
         }
         object.extend(self.body.clone());
         object
+    }
+}
+
+/// The object in one line, without its newline.
+pub(crate) fn object(line: &[u8]) -> Result<Map<String, Value>, SignalError> {
+    if line.len() > MAX_LINE {
+        return Err(SignalError::TooLong);
+    }
+    match serde_json::from_slice(line) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(SignalError::NotAnObject),
+        Err(err) => Err(SignalError::NotJson(err.to_string())),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::camera::Told;
 use crate::detection::Observation;
 use crate::observed::{self, ObservedError};
 use crate::recording::id::recording_id;
-use crate::signal::{Signal, SignalError, When};
+use crate::signal::{self, Signal, SignalError, When};
 use crate::time::{Nanos, parse_rfc3339};
 
 /// In whose words facts are told.
@@ -113,6 +113,24 @@ impl Recording {
         self.event["data"]["recording"]["label"].as_str()
     }
 
+    /// Whether this, which is no beginning, is about the clip that `open` began. The parts of a
+    /// recording share its id; one that has failed may have left no file.
+    fn ends(&self, open: &Self) -> bool {
+        match self.clip() {
+            "" => self.text("id") == open.text("id"),
+            clip => clip == open.clip(),
+        }
+    }
+
+    /// The path of its clip under its final name, whether or not it has got it.
+    fn clip(&self) -> &str {
+        let part = self.text("part");
+        match self.text("location") {
+            "" => part.strip_suffix(".part").unwrap_or(part),
+            location => location,
+        }
+    }
+
     /// A member of the event's data, as text; empty where it is none.
     fn text(&self, name: &str) -> &str {
         self.event["data"][name].as_str().unwrap_or_default()
@@ -175,8 +193,9 @@ pub enum FactError {
 
 impl Fact {
     /// What a line on a pad tells: a signal, an observation, or news of the camera, which name it
-    /// themselves. `utc` maps running times to
-    /// nanoseconds since 1970; `arrived` is the running time of a line that tells no time.
+    /// themselves. Tracks that are over in a line of their own are an observation of nothing, as
+    /// that is the end of the stream. `utc` maps running times to nanoseconds since 1970;
+    /// `arrived` is the running time of a line that tells no time.
     ///
     /// # Errors
     /// A [`FactError`] that names what is wrong.
@@ -186,10 +205,9 @@ impl Fact {
         arrived: Option<Nanos>,
         utc: impl Fn(Option<Nanos>) -> Nanos,
     ) -> Result<Self, FactError> {
-        let mut signal = Signal::parse(line)?;
-        // Parsing took it away.
-        let observed = signal.body.contains_key("objects") && signal.body.contains_key("seq");
-        if let Some(told) = Told::read(&signal.body) {
+        let mut signal = Signal::from_object(signal::object(line)?)?;
+        let members = &signal.body;
+        if let Some(told) = Told::read(members) {
             let media_time = match signal.when {
                 Some(When::Media(running)) => Some(running),
                 _ => arrived,
@@ -200,10 +218,17 @@ impl Fact {
                 what: What::Camera(told),
             });
         }
-        let (time, what) = if observed {
-            let (media_time, observation) = observed::parse(line)?;
-            let media_time = media_time.or(arrived);
-            let side = |name: &str| u32::try_from(signal.body.get(name)?.as_u64()?).ok();
+        let observation = if members.contains_key("objects") && members.contains_key("seq") {
+            Some(observed::observation(members)?)
+        } else {
+            observed::ends_only(members).then(Observation::default)
+        };
+        let (time, what) = if let Some(observation) = observation {
+            let media_time = match signal.when {
+                Some(When::Media(running)) => Some(running),
+                _ => arrived,
+            };
+            let side = |name: &str| u32::try_from(members.get(name)?.as_u64()?).ok();
             let seen = Seen {
                 media_time,
                 size: side("width").zip(side("height")),
@@ -253,12 +278,12 @@ impl Fact {
 
     /// The fact's name: the same for the same fact, whenever it is told.
     pub fn id(&self) -> String {
-        let named = match &self.what {
+        let named: Option<String> = match &self.what {
             What::Signal(signal) => signal.id.clone(),
             What::Recording(recording) => recording.event["id"].as_str().map(str::to_owned),
             What::Observed(_) | What::Camera(_) => None,
         };
-        named.unwrap_or_else(|| {
+        named.filter(|name| !name.is_empty()).unwrap_or_else(|| {
             let what = match &self.what {
                 What::Signal(signal) => Value::Object(signal.to_json()).to_string(),
                 What::Observed(seen) => {
@@ -297,8 +322,8 @@ impl Message {
 #[derive(Debug)]
 pub struct Renderer {
     format: Format,
-    /// Of each camera the clip that is being recorded.
-    clips: BTreeMap<String, String>,
+    /// Of each camera the beginning of the clip that is being recorded.
+    open: BTreeMap<String, Recording>,
     frigate: frigate::Frigate,
 }
 
@@ -307,7 +332,7 @@ impl Renderer {
     pub fn new(format: Format) -> Self {
         Self {
             format,
-            clips: BTreeMap::new(),
+            open: BTreeMap::new(),
             frigate: frigate::Frigate::default(),
         }
     }
@@ -318,18 +343,19 @@ impl Renderer {
             Format::CloudEvents => cloudevents::render(fact).into_iter().collect(),
             Format::Azure => azure::render(fact).into_iter().collect(),
             Format::DeepStream => {
-                let clip = self.clips.get(&fact.source);
-                deepstream::full(fact, clip.map(String::as_str))
+                deepstream::full(fact, self.open.get(&fact.source).map(Recording::clip))
             }
             Format::DeepStreamMinimal => deepstream::minimal(fact).into_iter().collect(),
             Format::Frigate => self.frigate.render(fact),
             Format::DlStreamer => dlstreamer::render(fact).into_iter().collect(),
         };
         if let What::Recording(recording) = &fact.what {
-            let clip = recording.text("location").to_owned();
-            match recording.phase {
-                Phase::Started => drop(self.clips.insert(fact.source.clone(), clip)),
-                _ => drop(self.clips.remove(&fact.source)),
+            // The one before may end after this has begun.
+            let is_over = |open: &Recording| recording.ends(open);
+            if recording.phase == Phase::Started {
+                self.open.insert(fact.source.clone(), recording.clone());
+            } else if self.open.get(&fact.source).is_some_and(is_over) {
+                self.open.remove(&fact.source);
             }
         }
         messages
