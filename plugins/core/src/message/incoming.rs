@@ -7,11 +7,14 @@
 //! | `eventTime`, or `body` and `applicationProperties` | a message of Azure's modules | what `data` or `body` says, at `eventTime` |
 //! | anything else | a signal | itself |
 //!
-//! What our own elements tell of recordings and observations raises no signal.
+//! Of what our own elements say as CloudEvents, `evr-signal` alone raises a signal, itself; of what
+//! they say as Azure did, inferences do, each a trigger as there. What they say of recordings and
+//! cameras raises none in either. In the other formats it looks like what those systems say and
+//! triggers as that does.
 
 use serde_json::{Map, Value};
 
-use crate::signal::{Action, MAX_LINE, Signal, SignalError, When};
+use crate::signal::{self, Action, MAX_LINE, Signal, SignalError, When};
 use crate::time::{Nanos, parse_rfc3339};
 
 /// What a message says.
@@ -29,6 +32,14 @@ pub enum IncomingError {
     /// Neither is what it holds.
     #[error(transparent)]
     Signal(#[from] SignalError),
+    /// Of what every CloudEvent has to tell.
+    #[error("a CloudEvent's {member} is {value}: give a text that is not empty")]
+    Attribute {
+        /// The member's name.
+        member: &'static str,
+        /// What it holds.
+        value: String,
+    },
     /// DeepStream's Smart Record knows two commands.
     #[error("a message's command is {0}: send start-recording or stop-recording")]
     Command(String),
@@ -42,19 +53,27 @@ pub enum IncomingError {
     },
 }
 
+/// What a signal's line may still grow by, in bytes: the time at which it came.
+const ROOM: usize = 64;
+
 /// Reads a message.
 ///
 /// # Errors
 /// An [`IncomingError`] that names the value; such a message raises nothing.
 pub fn read(payload: &[u8]) -> Result<Incoming, IncomingError> {
-    if payload.len() > MAX_LINE {
-        return Err(SignalError::TooLong.into());
-    }
-    let Ok(Value::Object(message)) = serde_json::from_slice(payload) else {
-        // It says why.
-        Signal::parse(payload)?;
-        return Ok(Incoming::default());
+    let incoming = of(signal::object(payload)?)?;
+    // Numbers can be longer than they came: 1e15 is written out.
+    let fits = |signal: &Signal| {
+        let line = Value::Object(signal.to_json()).to_string();
+        line.len() + ROOM <= MAX_LINE
     };
+    match incoming.signals.iter().all(fits) {
+        true => Ok(incoming),
+        false => Err(SignalError::TooLong.into()),
+    }
+}
+
+fn of(message: Map<String, Value>) -> Result<Incoming, IncomingError> {
     if message.contains_key("specversion") {
         cloud_event(&message)
     } else if message.contains_key("command") && message.contains_key("sensor") {
@@ -62,12 +81,12 @@ pub fn read(payload: &[u8]) -> Result<Incoming, IncomingError> {
     } else if let (Some(body), Some(properties)) =
         (message.get("body"), message.get("applicationProperties"))
     {
-        azure(body, properties)
+        azure(body.clone(), properties)
     } else if message.contains_key("eventTime") {
         let body = message.get("data").cloned().unwrap_or_default();
-        azure(&body, &Value::Object(message))
+        azure(body, &Value::Object(message))
     } else {
-        let signal = signal(Value::Object(message))?;
+        let signal = Signal::from_object(message)?;
         Ok(Incoming {
             camera: camera(&signal.body),
             signals: vec![signal],
@@ -87,7 +106,12 @@ pub fn is_plausible(when: When, running: Option<Nanos>, utc: Nanos, most: Nanos)
 }
 
 fn cloud_event(event: &Map<String, Value>) -> Result<Incoming, IncomingError> {
-    let kind = text(event, "type");
+    let [_, id, source, kind] = [
+        required(event, "specversion")?,
+        required(event, "id")?,
+        required(event, "source")?,
+        required(event, "type")?,
+    ];
     if kind.starts_with("evr-") && kind != "evr-signal" {
         return Ok(Incoming::default());
     }
@@ -97,9 +121,9 @@ fn cloud_event(event: &Map<String, Value>) -> Result<Incoming, IncomingError> {
         Some(data) => [("data".to_owned(), data.clone())].into_iter().collect(),
         None => Map::new(),
     };
-    let ours = text(event, "source").strip_prefix("/evr/").map(unescaped);
-    let mut signal = signal(Value::Object(data))?;
-    signal.id = signal.id.or_else(|| Some(text(event, "id").to_owned()));
+    let ours = source.strip_prefix("/evr/").map(unescaped);
+    let mut signal = Signal::from_object(data)?;
+    signal.id = signal.id.or_else(|| Some(id.to_owned()));
     if signal.when.is_none() {
         signal.when = time(event, "time")?;
     }
@@ -109,7 +133,7 @@ fn cloud_event(event: &Map<String, Value>) -> Result<Incoming, IncomingError> {
     })
 }
 
-fn azure(body: &Value, properties: &Value) -> Result<Incoming, IncomingError> {
+fn azure(body: Value, properties: &Value) -> Result<Incoming, IncomingError> {
     let empty = Map::new();
     let properties = properties.as_object().unwrap_or(&empty);
     let kind = text(properties, "eventType");
@@ -119,11 +143,11 @@ fn azure(body: &Value, properties: &Value) -> Result<Incoming, IncomingError> {
     {
         return Ok(Incoming::default());
     }
-    let body = match body {
-        Value::Null => Value::Object(Map::new()),
-        body => body.clone(),
+    let mut signal = match body {
+        Value::Null => Signal::default(),
+        Value::Object(body) => Signal::from_object(body)?,
+        _ => return Err(SignalError::NotAnObject.into()),
     };
-    let mut signal = signal(body)?;
     if signal.when.is_none() {
         signal.when = time(properties, "eventTime")?;
     }
@@ -160,10 +184,6 @@ fn deepstream(message: &Map<String, Value>) -> Result<Incoming, IncomingError> {
     Ok(Incoming { signals, camera })
 }
 
-fn signal(value: Value) -> Result<Signal, IncomingError> {
-    Ok(Signal::parse(value.to_string().as_bytes())?)
-}
-
 /// The camera that a plain object names.
 fn camera(body: &Map<String, Value>) -> Option<String> {
     ["source_id", "sourceId", "source-id", "source"]
@@ -179,6 +199,21 @@ fn pipeline(path: &str) -> Option<String> {
         part.eq_ignore_ascii_case("livePipelines") || part.eq_ignore_ascii_case("graphInstances")
     })?;
     parts.next().map(str::to_owned)
+}
+
+/// An attribute that no CloudEvent goes without (CloudEvents 1.0.2, section "Required attributes").
+fn required<'a>(
+    event: &'a Map<String, Value>,
+    member: &'static str,
+) -> Result<&'a str, IncomingError> {
+    let value = event.get(member);
+    let text = value
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty());
+    text.ok_or_else(|| IncomingError::Attribute {
+        member,
+        value: value.map_or("missing".into(), Value::to_string),
+    })
 }
 
 fn text<'a>(object: &'a Map<String, Value>, member: &str) -> &'a str {
@@ -252,6 +287,43 @@ mod tests {
         assert_eq!(read.signals[0].id.as_deref(), Some("x"));
         assert_eq!(signals(&event("evr-recording-started", "{}")).0, []);
         assert_eq!(signals(&event("evr-inference", "{}")).0, []);
+    }
+
+    #[test]
+    fn a_cloud_event_without_what_every_one_has_is_refused_by_name() {
+        let whole = r#"{"specversion":"1.0","id":"x","source":"/a","type":"evr-inference"}"#;
+        assert_eq!(signals(whole).0, []);
+        let whole: Map<_, _> = serde_json::from_str(whole).expect("JSON");
+        for member in ["specversion", "id", "source", "type"] {
+            for (value, told) in [
+                (Value::from(""), "\"\""),
+                (Value::from(1), "1"),
+                (Value::Null, "null"),
+            ] {
+                let mut event = whole.clone();
+                event.insert(member.into(), value);
+                let event = Value::Object(event).to_string();
+                let why = read(event.as_bytes()).expect_err("it says nothing there");
+                let expected = format!("a CloudEvent's {member} is {told}: ");
+                assert!(why.to_string().starts_with(&expected), "{why}");
+            }
+        }
+        let why = read(br#"{"specversion":"1.0","id":"x"}"#).expect_err("it has no source");
+        assert!(why.to_string().contains("source is missing"), "{why}");
+    }
+
+    #[test]
+    fn a_message_whose_signal_would_be_too_long_for_the_gate_is_refused_here() {
+        let numbers = |count: usize| format!("{{\"a\":[{}1]}}", "1e15,".repeat(count));
+        assert!(read(numbers(3000).as_bytes()).is_ok());
+        let long = numbers(10_000);
+        assert!(long.len() < MAX_LINE);
+        let why = read(long.as_bytes()).expect_err("its line is longer");
+        assert_eq!(why, SignalError::TooLong.into());
+        // What the gate reads has a time too.
+        let text = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length));
+        assert!(read(text(MAX_LINE - 10).as_bytes()).is_err());
+        assert!(read(text(MAX_LINE - 200).as_bytes()).is_ok());
     }
 
     #[test]
