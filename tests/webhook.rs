@@ -29,11 +29,12 @@ fn tell(
         file.display(),
         directory.join("outbox").display()
     ));
+    // What is said while it goes down is heard too.
+    pipeline.set_auto_flush_bus(false);
     pipeline.set_state(gst::State::Playing).expect("it starts");
     wait_for_eos(&pipeline).expect("it ends");
     pipeline.set_state(gst::State::Null).expect("it stops");
     let bus = pipeline.bus().expect("a pipeline has one");
-    bus.set_flushing(false);
     let hook = pipeline.by_name("hook").expect("it is there");
     let warnings = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]));
     let warnings = warnings.map(|message| match message.view() {
@@ -132,19 +133,34 @@ fn what_is_refused_is_set_aside_and_holds_up_nothing() {
         _ => Say::status(200),
     });
     let directory = tempfile::tempdir().expect("a directory");
-    let pipeline_directory = directory.path();
-    let (warnings, counts) = tell(pipeline_directory, &server.address, 0..3, "");
+    let (warnings, counts) = tell(directory.path(), &server.address, 0..3, "");
     assert_eq!(counts, [2, 1, 0]);
     assert_eq!(ids(&server.requests()), [0, 1, 2]);
-    let kept = fs::read_to_string(pipeline_directory.join("outbox/refused.jsonl"));
+    let kept = fs::read_to_string(directory.path().join("outbox/refused.jsonl"));
     let kept: serde_json::Value =
         serde_json::from_str(&kept.expect("it is there")).expect("a line");
     assert_eq!(kept["id"], "1");
-    // What is said while the pipeline goes down is said to nobody.
-    for warning in warnings {
-        assert!(
-            warning.starts_with("hook: ") && warning.contains("no such camera"),
-            "{warning}"
-        );
-    }
+    let [warning] = &warnings[..] else {
+        panic!("one message is refused: {warnings:?}");
+    };
+    assert!(
+        warning.starts_with("hook: ") && warning.contains("no such camera"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn the_status_decides_however_much_is_said_behind_it() {
+    let long = || vec![b'x'; 1 << 20];
+    let server = Server::start(move |n, _| match n {
+        0 => Say::Reply(200, vec![], long()),
+        1 => Say::Reply(422, vec![], long()),
+        // The end comes before what was promised.
+        2 => Say::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_vec()),
+        _ => Say::status(200),
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    let (warnings, counts) = tell(directory.path(), &server.address, 0..4, "");
+    assert_eq!(counts, [3, 1, 0], "{warnings:?}");
+    assert_eq!(ids(&server.requests()), [0, 1, 2, 3]);
 }

@@ -1,5 +1,7 @@
 //! Times: buffers carry positions in a segment, everything else goes by signed running time.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use evr_core::time::Nanos;
 
 /// The running time of a position in `segment`; negative before the segment's start, which is
@@ -31,6 +33,14 @@ pub(crate) fn clock_time(time: Nanos) -> gst::ClockTime {
 /// A span in a property that GStreamer counts unsigned; what no `i64` holds is as good as for ever.
 pub(crate) fn span(time: u64) -> Nanos {
     Nanos::try_from(time).unwrap_or(Nanos::MAX)
+}
+
+/// Nanoseconds since 1970-01-01T00:00:00Z by this machine's clock; 0 for anything before.
+pub(crate) fn utc_now() -> Nanos {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.ok()
+        .and_then(|now| Nanos::try_from(now.as_nanos()).ok())
+        .unwrap_or(0)
 }
 
 /// Seconds from NTP's epoch, 1900, to 1970.

@@ -11,7 +11,6 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::clip::Beginning;
-use super::clock;
 use super::finish::{self, Listener, Outcome};
 use super::imp::{CAT, EventSink};
 use super::journal::{self, Journal};
@@ -22,7 +21,7 @@ use super::repair::Repair;
 use super::report::{Report, Subject};
 use super::shelf::Shelf;
 use super::writer::{MAX_QUEUED, Writer};
-use crate::bridge;
+use crate::bridge::{self, time::utc_now};
 
 /// Recordings whose thread has not ended. A live camera that opens more than that while the disk
 /// hangs loses the newest.
@@ -139,7 +138,7 @@ impl EventSink {
                 kind: fields.name(),
                 source: &subject.source,
                 recording: &subject.id,
-                now: clock::now(),
+                now: utc_now(),
                 data: &json,
             };
             entry.line()

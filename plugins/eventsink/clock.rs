@@ -1,11 +1,9 @@
 //! Where UTC comes from: reads the senders' timestamps and, in a live pipeline, our clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use evr_core::time::Nanos;
 use gst::prelude::*;
 
-use crate::bridge::time::reference_utc;
+use crate::bridge::time::{reference_utc, utc_now};
 
 /// What is known of time when a recording opens.
 #[derive(Debug, Clone, Copy)]
@@ -30,16 +28,7 @@ impl Moment {
 
 fn utc_of_running_time_0(element: &gst::Element) -> Option<Nanos> {
     let running = element.current_running_time()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(Nanos::try_from(now.as_nanos()).ok()? - Nanos::try_from(running.nseconds()).ok()?)
-}
-
-/// Nanoseconds since 1970 by this machine's clock; 0 for anything before.
-pub(super) fn now() -> Nanos {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.ok()
-        .and_then(|now| Nanos::try_from(now.as_nanos()).ok())
-        .unwrap_or(0)
+    Some(utc_now() - Nanos::try_from(running.nseconds()).ok()?)
 }
 
 /// UTC of running time 0 by the sender's clock, if the buffer shown at `running` tells it.

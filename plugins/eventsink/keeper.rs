@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use evr_core::recording::retention::{Fate, Limits, Removal, Retention};
 
-use super::clock;
 use super::shelf::Shelf;
+use crate::bridge::time::utc_now;
 
 /// How often age and free space are looked at when no recording ends.
 const TICK: Duration = Duration::from_secs(60);
@@ -154,7 +154,7 @@ impl<L: Listener> Work<L> {
             self.retention.free(free);
         }
         let mut removed = false;
-        while let Some(Removal { name, .. }) = self.retention.poll(clock::now()) {
+        while let Some(Removal { name, .. }) = self.retention.poll(utc_now()) {
             if self.hurry.load(Ordering::Relaxed) {
                 return;
             }

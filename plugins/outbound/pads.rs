@@ -1,10 +1,7 @@
 //! The pads of an element that tells others what it hears: lines of JSON come in, facts go to the
 //! intake. No pad waits for anybody outside the process.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use evr_core::{
     message::Fact,
@@ -14,7 +11,10 @@ use evr_core::{
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::intake::Intake;
-use crate::bridge::{signal::any_caps, time::running_time};
+use crate::bridge::{
+    signal::any_caps,
+    time::{running_time, utc_now},
+};
 
 const NAME: &str = "sink_%u";
 
@@ -218,7 +218,7 @@ fn tell<T: Teller>(
         return;
     }
     let (source, epoch, intake) = (this.source(), epoch(this, pad), this.intake());
-    let now = now();
+    let now = utc_now();
     for line in lines {
         let fact = line
             .as_deref()
@@ -246,7 +246,7 @@ fn epoch<T: Teller>(this: &T, pad: &gst::Pad) -> Nanos {
     let live = pad.peer_query(&mut latency) && latency.result().0;
     let running = this.obj().current_running_time();
     let epoch = match running.filter(|_| live) {
-        Some(running) => now() - Nanos::try_from(running.nseconds()).unwrap_or(0),
+        Some(running) => utc_now() - Nanos::try_from(running.nseconds()).unwrap_or(0),
         None => 0,
     };
     // A live pipeline that does not run yet will tell later.
@@ -254,12 +254,4 @@ fn epoch<T: Teller>(this: &T, pad: &gst::Pad) -> Nanos {
         this.lanes(|lanes| lanes.epoch = Some(epoch));
     }
     epoch
-}
-
-/// Nanoseconds since 1970 by this machine's clock; 0 for anything before.
-pub(crate) fn now() -> Nanos {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.ok()
-        .and_then(|now| Nanos::try_from(now.as_nanos()).ok())
-        .unwrap_or(0)
 }

@@ -2,9 +2,10 @@
 //! this file only towards the server: it is in no `Debug` text and in no error.
 
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,6 +15,7 @@ use ureq::http::{HeaderName, HeaderValue, Uri, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::address::shown;
+use crate::bridge::time::utc_now;
 
 /// What the user has set.
 #[derive(Clone)]
@@ -227,6 +229,30 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Reply, RemoteError> {
+        self.read(self.send(path, headers, body)?)
+    }
+
+    /// Posts a body to whom says by the status alone what he makes of it. Of the reply's own body
+    /// there is what came before it was too long, too slow or broken off.
+    ///
+    /// # Errors
+    /// Where there is no status.
+    pub(crate) fn tell(&self, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply, RemoteError> {
+        let (mut reply, body) = heads(self.send("", headers, body)?);
+        // What was said of it before it broke is what there is.
+        let _ = body
+            .into_reader()
+            .take(self.most as u64)
+            .read_to_end(&mut reply.body);
+        Ok(reply)
+    }
+
+    fn send(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<ureq::http::Response<ureq::Body>, RemoteError> {
         let mut request = self.agent.post(self.at(path)?);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -234,7 +260,7 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.read(request.send(body))
+        request.send(body).map_err(|err| self.fault(err))
     }
 
     /// Gets what is at the address.
@@ -246,7 +272,7 @@ impl Client {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        self.read(request.call())
+        self.read(request.call().map_err(|err| self.fault(err))?)
     }
 
     /// The address with `path` behind its own path.
@@ -263,26 +289,11 @@ impl Client {
         Uri::from_parts(parts).map_err(|_| wrong())
     }
 
-    fn read(
-        &self,
-        replied: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Result<Reply, RemoteError> {
-        let fault = |err: ureq::Error| self.fault(err);
-        let mut response = replied.map_err(fault)?;
-        let text = |name: &str| response.headers().get(name)?.to_str().ok();
-        let utc = SystemTime::now().duration_since(UNIX_EPOCH);
-        let utc = utc.ok().and_then(|utc| i64::try_from(utc.as_nanos()).ok());
-        let retry_after = text("Retry-After").and_then(|value| retry_after(value, utc?));
-        let json_bytes =
-            text("Inference-Header-Content-Length").and_then(|value| value.trim().parse().ok());
-        let status = response.status().as_u16();
-        let body = response.body_mut().with_config().limit(self.most as u64);
-        Ok(Reply {
-            status,
-            retry_after,
-            json_bytes,
-            body: body.read_to_vec().map_err(fault)?,
-        })
+    fn read(&self, response: ureq::http::Response<ureq::Body>) -> Result<Reply, RemoteError> {
+        let (reply, mut body) = heads(response);
+        let body = body.with_config().limit(self.most as u64);
+        let body = body.read_to_vec().map_err(|err| self.fault(err))?;
+        Ok(Reply { body, ..reply })
     }
 
     fn fault(&self, err: ureq::Error) -> RemoteError {
@@ -296,6 +307,20 @@ impl Client {
             err => RemoteError::Unreachable(err.to_string()),
         }
     }
+}
+
+/// What stands before the body, and the body.
+fn heads(response: ureq::http::Response<ureq::Body>) -> (Reply, ureq::Body) {
+    let text = |name: &str| response.headers().get(name)?.to_str().ok();
+    let json_bytes =
+        text("Inference-Header-Content-Length").and_then(|value| value.trim().parse().ok());
+    let reply = Reply {
+        status: response.status().as_u16(),
+        retry_after: text("Retry-After").and_then(|value| retry_after(value, utc_now())),
+        json_bytes,
+        body: Vec::new(),
+    };
+    (reply, response.into_body())
 }
 
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! Signals on their way to the gate: from pads, by action signal, in band.
 
-use std::{
-    sync::MutexGuard,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::MutexGuard;
 
 use evr_core::{
     gate::PadId,
@@ -13,7 +10,10 @@ use evr_core::{
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::imp::{CAT, SignalGate, State};
-use crate::bridge::{self, time::running_time};
+use crate::bridge::{
+    self,
+    time::{running_time, span, utc_now},
+};
 
 /// A `signal` pad.
 #[derive(Debug)]
@@ -261,17 +261,9 @@ impl SignalGate {
             .is_live()
             .then(|| self.obj().current_running_time())
             .flatten();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-        match (
-            clock,
-            now.and_then(|now| Nanos::try_from(now.as_nanos()).ok()),
-        ) {
-            (Some(running), Some(now)) => {
-                let running = Nanos::try_from(running.nseconds()).unwrap_or(Nanos::MAX);
-                running.saturating_add(utc.saturating_sub(now))
-            }
-            _ => utc,
-        }
+        clock.map_or(utc, |running| {
+            span(running.nseconds()).saturating_add(utc.saturating_sub(utc_now()))
+        })
     }
 
     fn is_live(&self) -> bool {

@@ -62,7 +62,7 @@ pub struct Webhook {
     state: Mutex<State>,
     #[property(name = "waiting", get = |this: &Self| this.status.waiting.load(Ordering::Relaxed), type = u64, nick = "Waiting", blurb = "Messages that the receiver has not taken; all of them are on disk")]
     #[property(name = "delivered", get = |this: &Self| this.status.delivered.load(Ordering::Relaxed), type = u64, nick = "Delivered", blurb = "Messages that the receiver has taken, since the element was made")]
-    #[property(name = "refused", get = |this: &Self| this.status.refused.load(Ordering::Relaxed), type = u64, nick = "Refused", blurb = "Messages that the receiver has refused for good, since the element was made; they lie in refused.jsonl beside the outbox")]
+    #[property(name = "refused", get = |this: &Self| this.status.refused.load(Ordering::Relaxed), type = u64, nick = "Refused", blurb = "Messages that the receiver has refused for good, since the element was made; they lie in refused.jsonl in the outbox")]
     #[property(name = "dropped", get = |this: &Self| this.status.dropped.load(Ordering::Relaxed), type = u64, nick = "Dropped", blurb = "Messages that were given up because the outbox was full, since the element started")]
     status: Arc<Status>,
     intake: Arc<Intake>,

@@ -45,7 +45,9 @@ pub(super) enum SettingsError {
     Access(#[from] AccessError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the threads that post cannot be started ({0})")]
+    #[error(
+        "the threads that post cannot be started ({0}): end other programs or allow more threads"
+    )]
     Thread(#[from] std::io::Error),
 }
 

@@ -24,7 +24,7 @@ use crate::remote::http::Client;
 
 /// How often the pads' and the journal's news are looked for.
 const TICK: Duration = Duration::from_millis(20);
-/// What was refused, beside the outbox, a message a line.
+/// What was refused, in the outbox, a message a line.
 const REFUSED: &str = "refused.jsonl";
 /// Beyond this it becomes `refused.jsonl.1`, in place of the last.
 const MOST_REFUSED: u64 = 16 << 20;
@@ -109,9 +109,8 @@ impl Worker {
 fn post(client: &Client, bodies: &Receiver<String>, verdicts: &SyncSender<Verdict>) {
     const HEADERS: [(&str, &str); 1] = [("Content-Type", "application/cloudevents+json")];
     for body in bodies {
-        let said = match client.post("", &HEADERS, body.as_bytes()) {
+        let said = match client.tell(&HEADERS, body.as_bytes()) {
             Ok(reply) => verdict(reply.status, reply.retry_after, &reply.body),
-            // Whatever it wanted to say at such length, its status came first.
             Err(err) => Verdict::Again(err),
         };
         if verdicts.send(said).is_err() {
