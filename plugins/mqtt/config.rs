@@ -1,7 +1,14 @@
 //! What users say of a broker and of themselves. The password leaves this file only towards the
 //! broker: it is in no `Debug` text and in no error.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt, process,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use evr_core::broker::{Broker, BrokerError};
 
@@ -19,6 +26,19 @@ pub(crate) struct Access {
     pub(crate) ca_file: Option<String>,
     pub(crate) cert_file: Option<String>,
     pub(crate) key_file: Option<String>,
+    number: Number,
+}
+
+/// Tells an element from every other in this process, for as long as it lives: two with the same
+/// client id throw each other out, while one that starts again throws out what is left of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Number(u64);
+
+impl Number {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
 }
 
 impl Default for Access {
@@ -33,6 +53,7 @@ impl Default for Access {
             ca_file: None,
             cert_file: None,
             key_file: None,
+            number: Number::next(),
         }
     }
 }
@@ -67,11 +88,11 @@ impl fmt::Debug for Config {
 }
 
 impl Access {
-    /// Checks what can be checked without a network.
+    /// Checks what can be checked without a network. A client id that is not set begins with `name`.
     ///
     /// # Errors
     /// An [`AccessError`].
-    pub(crate) fn config(&self, default_id: &str) -> Result<Config, AccessError> {
+    pub(crate) fn config(&self, name: &str) -> Result<Config, AccessError> {
         let mut broker = Broker::parse(&self.broker)?;
         broker.user = self.user.clone().or(broker.user);
         broker.password = self.password.clone().or(broker.password);
@@ -98,9 +119,30 @@ impl Access {
         Ok(Config {
             broker,
             tls,
-            client_id: client_id.unwrap_or_else(|| default_id.to_owned()),
+            client_id: client_id
+                .unwrap_or_else(|| format!("{name}-{}-{}", process::id(), self.number.0)),
             version: self.version,
             keep_alive: Duration::from_secs(self.keep_alive.into()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_elements_bear_the_same_client_id_and_each_keeps_its_own() {
+        let id = |access: &Access| access.config("evr-door").expect("sound").client_id;
+        let (one, other) = (Access::default(), Access::default());
+        assert_ne!(id(&one), id(&other));
+        assert_eq!(id(&one), id(&one.clone()));
+        let process = process::id().to_string();
+        assert_eq!(id(&one).split('-').nth(2), Some(process.as_str()));
+        let named = Access {
+            client_id: Some("mine".into()),
+            ..Access::default()
+        };
+        assert_eq!(id(&named), "mine");
     }
 }

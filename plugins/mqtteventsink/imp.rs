@@ -68,7 +68,7 @@ pub struct MqttEventSink {
     )]
     #[property(
         name = "client-id", nick = "Client id",
-        blurb = "Our name at the broker, which only one connection may bear (nothing = evr, source-id and the number of this process)",
+        blurb = "Our name at the broker, which only one connection may bear (nothing = evr, source-id, the number of this process and that of the element in it)",
         get = |this: &Self| this.settings().access.client_id.clone(),
         set = |this: &Self, id: Option<String>| this.settings().access.client_id = id,
         nullable, type = Option<String>, mutable_ready

@@ -53,7 +53,9 @@ pub(super) enum SettingsError {
     Topic(#[from] TopicError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the thread that talks to the broker cannot be started ({0})")]
+    #[error(
+        "the thread that talks to the broker cannot be started ({0}): end other programs or allow more threads"
+    )]
     Thread(#[from] std::io::Error),
 }
 
@@ -75,10 +77,8 @@ impl Settings {
         let format = Format::from(self.format);
         let topic = self.topic.as_deref().unwrap_or(format.topic());
         let journal = self.journal.as_deref().filter(|path| !path.is_empty());
-        // Two with the same id throw each other out; two processes differ in their numbers.
-        let default_id = format!("evr-{}-{}", self.source_id, std::process::id());
         Ok(Plan {
-            config: self.access.config(&default_id)?,
+            config: self.access.config(&format!("evr-{}", self.source_id))?,
             topic: Template::parse(topic)?,
             format,
             source: self.source_id.clone(),

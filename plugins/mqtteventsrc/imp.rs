@@ -11,7 +11,6 @@
 use std::{
     collections::VecDeque,
     sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use evr_core::{
@@ -25,12 +24,13 @@ use gst_base::{prelude::*, subclass::prelude::*};
 
 use super::{
     listener::{Ear, Listener},
-    settings::{Plan, Settings},
+    settings::{Plan, Settings, SettingsError},
 };
 use crate::{
     bridge::{
         message,
         signal::{any_caps, line, text_buffer},
+        time::utc_now,
     },
     mqtt::MqttVersion,
 };
@@ -83,7 +83,7 @@ pub struct MqttEventSrc {
     )]
     #[property(
         name = "client-id", nick = "Client id",
-        blurb = "Our name at the broker, which only one connection may bear (nothing = evr-listener, source-id and the number of this process)",
+        blurb = "Our name at the broker, which only one connection may bear (nothing = evr-listener, source-id, the number of this process and that of the element in it)",
         get = |this: &Self| this.settings().access.client_id.clone(),
         set = |this: &Self, id: Option<String>| this.settings().access.client_id = id,
         nullable, type = Option<String>, mutable_ready
@@ -151,7 +151,7 @@ impl MqttEventSrc {
 
     fn hear(&self, topic: &str, payload: &[u8]) {
         let read = incoming::read(payload);
-        let (running, utc) = (self.running_time(), now());
+        let (running, utc) = (self.running_time(), utc_now());
         let taken = (self.take(read, running, utc), self.lock().refused);
         // Who sends nonsense for ever does not fill the application's bus with it.
         if let (Err(why), refused) = taken
@@ -226,14 +226,6 @@ impl Ear for Voice {
     }
 }
 
-/// Nanoseconds since 1970 by this machine's clock; 0 for anything before.
-fn now() -> Nanos {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.ok()
-        .and_then(|now| Nanos::try_from(now.as_nanos()).ok())
-        .unwrap_or(0)
-}
-
 #[glib::object_subclass]
 impl ObjectSubclass for MqttEventSrc {
     const NAME: &'static str = "GstEvrMqttEventSrc";
@@ -277,11 +269,11 @@ impl ElementImpl for MqttEventSrc {
 
 impl BaseSrcImpl for MqttEventSrc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let failed = |err: &dyn std::fmt::Display| {
+        let failed = |err: SettingsError| {
             let name = self.obj().name();
             gst::error_msg!(gst::ResourceError::Settings, ("{name}: {err}"))
         };
-        let plan = self.settings().plan().map_err(|err| failed(&err))?;
+        let plan = self.settings().plan().map_err(failed)?;
         let Plan {
             config,
             topic,
@@ -294,7 +286,7 @@ impl BaseSrcImpl for MqttEventSrc {
             ..State::default()
         };
         let voice = Voice(self.obj().downgrade());
-        let listener = Listener::start(config, topic, voice).map_err(|err| failed(&err))?;
+        let listener = Listener::start(config, topic, voice).map_err(failed)?;
         self.lock().listener = Some(listener);
         Ok(())
     }

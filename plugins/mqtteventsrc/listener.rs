@@ -8,6 +8,7 @@ use std::{
 use evr_core::{backoff::Backoff, time::Nanos};
 use tokio::sync::oneshot;
 
+use super::settings::SettingsError;
 use crate::mqtt::{
     config::Config,
     link::{Link, News},
@@ -29,7 +30,11 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn start(config: Config, topic: String, ear: impl Ear) -> std::io::Result<Self> {
+    pub(super) fn start(
+        config: Config,
+        topic: String,
+        ear: impl Ear,
+    ) -> Result<Self, SettingsError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

@@ -33,7 +33,9 @@ pub(super) enum SettingsError {
     Access(#[from] AccessError),
     #[error("topic is {0:?}: + must stand alone between slashes and # alone at the end")]
     Topic(String),
-    #[error("the thread that talks to the broker cannot be started ({0})")]
+    #[error(
+        "the thread that talks to the broker cannot be started ({0}): end other programs or allow more threads"
+    )]
     Thread(#[from] std::io::Error),
 }
 
@@ -53,10 +55,8 @@ impl Settings {
         }
         let source = self.source_id.clone().filter(|source| !source.is_empty());
         let name = source.as_deref().unwrap_or("all");
-        // Two with the same id throw each other out.
-        let default_id = format!("evr-listener-{name}-{}", std::process::id());
         Ok(Plan {
-            config: self.access.config(&default_id)?,
+            config: self.access.config(&format!("evr-listener-{name}"))?,
             topic: self.topic.clone(),
             source,
             max_delay: span(self.max_delay.nseconds()),
@@ -78,6 +78,12 @@ fn is_pattern(topic: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_be_had_is_told_with_what_to_do() {
+        let told = SettingsError::from(std::io::Error::other("no more")).to_string();
+        assert!(told.contains("(no more): end other programs"), "{told}");
+    }
 
     #[test]
     fn a_topic_may_be_a_pattern_but_not_a_broken_one() {

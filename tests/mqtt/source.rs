@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use gst::prelude::*;
 use serde_json::Value;
 
-use crate::broker::{Broker, Door, until};
-use crate::common::{first_error, launch};
+use crate::broker::{Broker, Door};
+use crate::common::{first_error, launch, until};
 
 /// A pipeline that collects the signals of a source that listens at this broker.
 struct Listening {
@@ -152,6 +152,25 @@ fn it_listens_again_when_the_broker_is_back_and_says_so() {
     listening.until_connected();
     broker.publish("evr/x", r#"{"id":"again"}"#);
     assert_eq!(listening.next()["id"], "again");
+}
+
+#[test]
+fn two_that_are_not_named_hear_side_by_side() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let broker = Broker::open(directory.path());
+    let both = [(), ()].map(|()| Listening::new(&broker.url(), ""));
+    for id in ["1", "2", "3"] {
+        broker.publish("evr/x", &format!(r#"{{"id":"{id}"}}"#));
+        assert_eq!(
+            both.each_ref().map(|one| one.next()["id"].clone()),
+            [id, id]
+        );
+    }
+    for one in &both {
+        let bus = one.pipeline.bus().expect("a pipeline has a bus");
+        let thrown_out = bus.pop_filtered(&[gst::MessageType::Warning]);
+        assert!(thrown_out.is_none(), "{thrown_out:?}");
+    }
 }
 
 #[test]
