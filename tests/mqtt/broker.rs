@@ -12,23 +12,15 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use crate::common::until;
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Who hears what is retained here listens: mosquitto_sub keeps back that it has subscribed until
 /// it hears something.
 const PROBE: &str = "probe";
-
-/// Waits until something holds; panics where it does not in time.
-#[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let patience = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < patience, "{what}: not in time");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// A port that nobody listens on now.
 fn free_port() -> u16 {

@@ -16,8 +16,8 @@ use std::{
 use gst::prelude::*;
 use serde_json::Value;
 
-use crate::broker::{Broker, Door, Observer, PATIENCE, until};
-use crate::common::launch;
+use crate::broker::{Broker, Door, Observer, PATIENCE};
+use crate::common::{launch, until};
 
 /// Names the broker to whom the process talks, and where its outbox is.
 const BROKER: &str = "EVR_MQTT_BROKER";

@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 
 use gst::prelude::*;
 
-use crate::broker::{Broker, until};
-use crate::common::launch;
+use crate::broker::Broker;
+use crate::common::{launch, until};
 
 /// The moment that both messages are about.
 const MEANT: gst::ClockTime = gst::ClockTime::from_seconds(1);

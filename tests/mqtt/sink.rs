@@ -11,8 +11,8 @@ use std::{
 use gst::prelude::*;
 use serde_json::Value;
 
-use crate::broker::{Broker, Door, Observer, until};
-use crate::common::{first_error, init, launch, play};
+use crate::broker::{Broker, Door, Observer};
+use crate::common::{first_error, init, launch, play, until};
 
 /// A pipeline whose `src` takes lines for a sink that talks to this broker.
 struct Told {
