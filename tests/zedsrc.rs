@@ -350,7 +350,7 @@ fn what_cannot_be_read_is_refused_with_a_sentence_that_names_it() {
     );
     says(
         &format!("location={}", in_folder("a.svo2", b"")),
-        &["a.svo2 is an SVO file", "export"],
+        &["a.svo2: it is no SVO2 file", "begins with nothing"],
     );
     says(
         &format!("location={}", in_folder("b.yuyv", b"")),

@@ -184,6 +184,29 @@ fn objects_become_regions_with_distance_that_a_counter_counts() {
 }
 
 #[test]
+fn objects_sensors_and_pose_are_told_in_one_line_a_picture() {
+    let (_folder, sdk) = sdk(&["OBJECTS=3", "END_AT=5"]);
+    let pipeline = launch(&format!(
+        "zedsrc name=zed {sdk} svo-file-path=walk.svo2 od-enabled=true ! fakesink async=false \
+         zed.meta ! appsink name=out sync=false async=false"
+    ));
+    let sink: gst_app::AppSink = pipeline.by_name("out").and_downcast().expect("an appsink");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let line = sample(&pipeline, &sink);
+    let map = line.buffer().expect("a buffer").map_readable();
+    let map = map.expect("memory");
+    let line: serde_json::Value = serde_json::from_slice(&map).expect("a line is JSON");
+    assert_eq!(line["media_time"], 0);
+    assert_eq!(line["sensors"]["acceleration"][0], 9.0);
+    let metres = line["pose"]["position"][0].as_f64().expect("a number");
+    assert!((metres - 0.01).abs() < 1e-6, "{line}");
+    let objects = line["objects"].as_array().expect("a list");
+    assert_eq!((objects.len(), &objects[0]["label"]), (3, &"person".into()));
+    drop(map);
+    pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
 fn an_svo_file_ends_with_eos_and_its_times_begin_at_zero() {
     let (folder, sdk) = sdk(&["END_AT=5", "CORRUPT_AT=2"]);
     let (pipeline, sink) = start(&format!("{sdk} svo-file-path=walk.svo2"));
@@ -267,7 +290,7 @@ fn what_cannot_be_opened_is_refused_with_cause_and_cure() {
         no_camera.contains("check cable, port and power"),
         "{no_camera}"
     );
-    let depth = refusal("backend=uvc stream-type=depth");
+    let depth = refusal("backend=uvc stream-type=depth depth-mode=neural");
     assert!(depth.contains("needs the SDK"), "{depth}");
     let rate = refusal("backend=uvc camera-resolution=hd2k camera-fps=60");
     assert!(rate.contains("choose one of these as camera-fps"), "{rate}");

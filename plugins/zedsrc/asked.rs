@@ -25,6 +25,8 @@ pub(super) enum Way {
     File,
     Sdk,
     Uvc,
+    /// An SVO file by the SDK if it is installed, else as a file.
+    Svo,
     /// A camera by the SDK if it is installed, else by UVC.
     Either,
 }
@@ -36,6 +38,8 @@ impl Settings {
             ZedSrcBackend::Uvc => Way::Uvc,
             ZedSrcBackend::File => Way::File,
             ZedSrcBackend::Auto if set(&self.location).is_some() => Way::File,
+            ZedSrcBackend::Auto if self.computes().is_some() => Way::Sdk,
+            ZedSrcBackend::Auto if set(&self.svo_file_path).is_some() => Way::Svo,
             ZedSrcBackend::Auto if self.needs_sdk().is_some() => Way::Sdk,
             ZedSrcBackend::Auto => Way::Either,
         }
@@ -43,15 +47,25 @@ impl Settings {
 
     /// The first property that only the SDK can fulfil.
     pub(super) fn needs_sdk(&self) -> Option<&'static str> {
-        let depth = matches!(
-            self.stream_type,
-            ZedSrcStreamType::Depth | ZedSrcStreamType::LeftDepth
-        );
-        [
+        let inputs = [
             (set(&self.svo_file_path).is_some(), "svo-file-path"),
             (set(&self.input_stream_ip).is_some(), "input-stream-ip"),
-            (depth, "stream-type with depth"),
-            (self.depth_mode != ZedSrcDepthMode::None, "depth-mode"),
+        ];
+        let input = inputs
+            .into_iter()
+            .find_map(|(asked, name)| asked.then_some(name));
+        input.or(self.computes())
+    }
+
+    /// The first property that asks for what the SDK alone computes or writes. Depth is not, but by
+    /// neural networks.
+    fn computes(&self) -> Option<&'static str> {
+        let neural = matches!(
+            self.depth_mode,
+            ZedSrcDepthMode::NeuralLight | ZedSrcDepthMode::Neural | ZedSrcDepthMode::NeuralPlus
+        );
+        [
+            (neural, "depth-mode by neural networks"),
             (self.tracking, "enable-positional-tracking"),
             (self.od, "od-enabled"),
             (self.bt, "bt-enabled"),
@@ -64,7 +78,7 @@ impl Settings {
     /// Whether pictures come at their own pace.
     pub(super) fn is_live(&self) -> bool {
         match self.way() {
-            Way::File => self.real_time,
+            Way::File | Way::Svo => self.real_time,
             Way::Sdk if set(&self.svo_file_path).is_some() => self.real_time,
             Way::Sdk | Way::Uvc | Way::Either => true,
         }
@@ -99,7 +113,7 @@ impl Settings {
                     | ZedSrcStreamType::TopBottom
                     | ZedSrcStreamType::SideBySide
             ),
-            depth: matches!(show, ZedSrcStreamType::Depth | ZedSrcStreamType::LeftDepth),
+            depth: show.has_depth(),
         };
         let base = sdk::Options::new(self.input()?, wanted);
         Ok(sdk::Options {
@@ -227,6 +241,10 @@ impl Settings {
             reconnect_timeout: Duration::from_nanos(self.reconnect_timeout),
             ..uvc::Options::new(pick, mode.map_err(|err| err.to_string())?)
         })
+    }
+
+    pub(super) fn calibration_file(&self) -> Option<PathBuf> {
+        path(&self.calibration_file)
     }
 
     pub(super) fn settings_folder(&self) -> Option<PathBuf> {

@@ -115,7 +115,7 @@ impl Composer {
                 .colorimetry(&input.colorimetry())
         };
         let output = output.fps(input.fps()).par(input.par()).build()?;
-        let depth = matches!(show, ZedSrcStreamType::Depth | ZedSrcStreamType::LeftDepth);
+        let depth = show.has_depth();
         let halves = shapes(input.format()).iter().any(|shape| shape.step == 2);
         let mut measure = None;
         let maps = match calibration {

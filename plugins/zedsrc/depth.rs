@@ -6,17 +6,13 @@ use evr_zed::{
     rectify::Rectified,
 };
 
-use super::ZedSrcStreamType;
 use super::settings::{Settings, SettingsError};
 use super::words::ZedSrcDepthMode;
 
 impl Settings {
     /// What the properties ask of our own matcher.
     pub(super) fn matching(&self) -> Result<Options, SettingsError> {
-        let shown = matches!(
-            self.stream_type,
-            ZedSrcStreamType::Depth | ZedSrcStreamType::LeftDepth
-        );
+        let shown = self.stream_type.has_depth();
         let detail = match self.depth_mode {
             ZedSrcDepthMode::None | ZedSrcDepthMode::Performance => Detail::Half,
             ZedSrcDepthMode::Quality | ZedSrcDepthMode::Ultra => Detail::Full,

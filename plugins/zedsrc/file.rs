@@ -1,8 +1,8 @@
 //! A recording, read and decoded by a private pipeline of stock elements. Nothing of ZED's own
-//! lives here: what comes out is the picture with both eyes and its time in the file.
+//! lives here (of an SVO file that is `svo`'s): what comes out is the picture with both eyes and
+//! its time in the file.
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,9 +10,11 @@ use std::{
     time::Duration,
 };
 
+use evr_zed::svo;
 use gst::prelude::*;
 
-use super::settings::Kind;
+use super::settings::{Kind, Source};
+use super::svo::Front;
 
 /// What the pictures may be: formats that can be cut and bent as they are.
 const FORMATS: &str = "video/x-raw,format=(string){I420,NV12,BGRA,GRAY8}";
@@ -24,19 +26,19 @@ const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
-    #[error("location={0} cannot be opened: {1}")]
+    #[error("{0} cannot be opened: {1}")]
     Unreadable(String, std::io::Error),
     #[error("{0} is needed and not installed: {1}")]
     NoElement(&'static str, glib::Error),
-    #[error("location={0} cannot be played: {1}")]
+    #[error("{0} cannot be played: {1}")]
     Unplayable(String, String),
-    #[error(
-        "location={0} showed no picture within {1} s: it holds no video, or raise open-timeout-sec"
-    )]
+    #[error("{0} showed no picture within {1} s: it holds no video, or raise open-timeout-sec")]
     Silent(String, f32),
-    #[error("location={0} ends before its first picture")]
+    #[error("{0}: {1}")]
+    Svo(String, svo::SvoError),
+    #[error("{0} ends before its first picture")]
     Empty(String),
-    #[error("location={0}: the picture changes from {1} to {2}, which no recording of a ZED does")]
+    #[error("{0}: the picture changes from {1} to {2}, which no recording of a ZED does")]
     Changed(String, String, String),
 }
 
@@ -56,10 +58,16 @@ pub(super) enum Next {
 }
 
 pub(super) struct File {
+    /// The property that names it, and its name.
     name: String,
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
     info: gst_video::VideoInfo,
+    /// Of an SVO file.
+    front: Option<Front>,
+    /// When the first picture was taken that is to be shown after a seek. Decoders may show the
+    /// one before it too: cameras' times jitter, so that its nominal end overlaps.
+    from: u64,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -74,17 +82,23 @@ impl File {
     /// Opens the file and waits for its first picture, `patience` seconds at most. `formats` are
     /// the caps that pictures are to have, if not any that can be cut and bent.
     pub(super) fn open(
-        path: &Path,
-        kind: Kind,
+        source: &Source,
         formats: Option<&str>,
         patience: f32,
     ) -> Result<Self, FileError> {
-        let name = path.display().to_string();
+        let name = source.name.clone();
         // Said here because filesrc's own words name an element that the user never made.
-        if let Err(err) = std::fs::File::open(path) {
+        if let Err(err) = std::fs::File::open(&source.path) {
             return Err(FileError::Unreadable(name, err));
         }
-        let (pipeline, sink) = reader(path, kind, formats)?;
+        let front = match source.kind {
+            Kind::Svo { camera } => {
+                let front = Front::open(&source.path, camera);
+                Some(front.map_err(|err| FileError::Svo(name.clone(), err))?)
+            }
+            Kind::Video | Kind::Raw { .. } => None,
+        };
+        let (pipeline, sink) = reader(source, front.as_ref(), formats)?;
         let mut file = Self {
             name,
             pipeline,
@@ -92,6 +106,8 @@ impl File {
             info: gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, 1, 1)
                 .build()
                 .expect("a picture of one pixel is possible"),
+            front,
+            from: 0,
             interrupted: Arc::default(),
         };
         if file.pipeline.set_state(gst::State::Playing).is_err() {
@@ -127,6 +143,10 @@ impl File {
         &self.info
     }
 
+    pub(super) fn svo(&self) -> Option<&svo::Info> {
+        self.front.as_ref().map(Front::info)
+    }
+
     pub(super) fn duration(&self) -> Option<gst::ClockTime> {
         self.pipeline.query_duration()
     }
@@ -143,6 +163,9 @@ impl File {
                 return Ok(Next::Interrupted);
             }
             if let Some(sample) = self.sink.try_pull_sample(look) {
+                if captured(&sample).is_some_and(|captured| captured < self.from) {
+                    continue;
+                }
                 return self.picture(&sample).map(Next::Picture);
             }
             self.check()?;
@@ -181,7 +204,9 @@ impl File {
     }
 
     /// Goes to another place of the file; says whether it could.
-    pub(super) fn seek(&self, to: gst::ClockTime) -> bool {
+    pub(super) fn seek(&mut self, to: gst::ClockTime) -> bool {
+        let shown = self.front.as_ref().and_then(|front| front.captured(to));
+        self.from = shown.unwrap_or(0);
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
         self.pipeline.seek_simple(flags, to).is_ok()
     }
@@ -210,30 +235,45 @@ impl File {
     }
 }
 
+/// When an SVO file's picture was taken, in ns since 1970.
+fn captured(sample: &gst::Sample) -> Option<u64> {
+    let time = sample.buffer()?.meta::<gst::ReferenceTimestampMeta>()?;
+    Some(time.timestamp().nseconds())
+}
+
 fn reader(
-    path: &Path,
-    kind: Kind,
+    source: &Source,
+    front: Option<&Front>,
     wanted: Option<&str>,
 ) -> Result<(gst::Pipeline, gst_app::AppSink), FileError> {
-    let (parse, formats) = match kind {
-        Kind::Video => ("decodebin".to_owned(), FORMATS),
-        Kind::Raw { width, height, fps } => (
+    let (start, formats) = match (source.kind, front) {
+        (Kind::Raw { width, height, fps }, _) => (
             format!(
-                "rawvideoparse use-sink-caps=false format=yuy2 width={width} height={height} framerate={fps}/1"
+                "filesrc name=in ! rawvideoparse use-sink-caps=false format=yuy2 width={width} height={height} framerate={fps}/1"
             ),
             RAW_FORMAT,
         ),
+        (_, None) => ("filesrc name=in ! decodebin".to_owned(), FORMATS),
+        (_, Some(front)) if front.is_encoded() => {
+            ("appsrc name=in ! decodebin".to_owned(), FORMATS)
+        }
+        (_, Some(_)) => ("appsrc name=in".to_owned(), RAW_FORMAT),
     };
-    let line = format!(
-        "filesrc name=in ! {parse} ! videoconvert ! appsink name=out sync=false max-buffers=2"
-    );
+    let line = format!("{start} ! videoconvert ! appsink name=out sync=false max-buffers=2");
     let formats = wanted.unwrap_or(formats);
     let pipeline = gst::parse::launch(&line)
         .map_err(|err| FileError::NoElement("a decoder of GStreamer's base plugins", err))?
         .downcast::<gst::Pipeline>()
         .expect("a launch line of several elements is a pipeline");
-    let source = pipeline.by_name("in").expect("the line names it");
-    source.set_property("location", path);
+    let input = pipeline.by_name("in").expect("the line names it");
+    match front {
+        None => input.set_property("location", &source.path),
+        Some(front) => {
+            let input = input.downcast().expect("the line makes an appsrc");
+            let fed = front.feed(&input);
+            fed.map_err(|err| FileError::Svo(source.name.clone(), err))?;
+        }
+    }
     let sink = pipeline.by_name("out").expect("the line names it");
     let sink: gst_app::AppSink = sink.downcast().expect("the line makes an appsink");
     sink.set_caps(Some(&formats.parse().expect("the caps are right")));

@@ -4,13 +4,11 @@
 //! Belongs here: everything between a backend's frame and a buffer without its PTS. When a picture
 //! is shown is the element's matter.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use evr_core::detection::{BoundingBox, Detection, Observation};
-use evr_zed::calibration::Calibration;
 use evr_zed::control::{Control, changes};
 use evr_zed::{sdk, uvc};
 use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
@@ -19,7 +17,7 @@ use super::asked::Way;
 use super::compose::Composer;
 use super::pack::pack;
 use super::settings::Settings;
-use super::{ZedSrcFileLayout, ZedSrcStreamType, sensed};
+use super::{ZedSrcFileLayout, ZedSrcStreamType, factory, sensed};
 use crate::bridge::detection;
 
 /// What comes out of a camera.
@@ -35,6 +33,8 @@ pub(super) struct Picture {
     pub buffer: gst::Buffer,
     /// ns since 1970.
     pub captured: u64,
+    /// Pictures that went missing since the one before it.
+    pub lost: u64,
 }
 
 enum Device {
@@ -67,6 +67,10 @@ pub(super) struct Live {
     recording: Option<PathBuf>,
     interrupted: Arc<AtomicBool>,
     seq: u64,
+    /// How many pictures the device had lost at the last one, where one was waited for.
+    lost: Option<u64>,
+    /// The next picture does not follow the last.
+    discont: bool,
 }
 
 impl Live {
@@ -88,6 +92,8 @@ impl Live {
             recording: None,
             interrupted,
             seq: 0,
+            lost: None,
+            discont: true,
         };
         live.set(settings);
         live.first = Some(live.begin()?);
@@ -125,7 +131,8 @@ impl Live {
                 let size = (frame.width as u32, frame.height as u32);
                 let input = VideoInfo::builder(VideoFormat::I420, size.0, size.1).fps(fps);
                 let input = input.build().map_err(|err| err.to_string())?;
-                let calibration = self::calibration(settings, camera.info(), &mut self.warnings)?;
+                let serial = camera.info().serial;
+                let calibration = factory::calibration(settings, serial, &mut self.warnings)?;
                 let layout = ZedSrcFileLayout::SideBySide;
                 let composer = Composer::new(
                     &input,
@@ -186,16 +193,45 @@ impl Live {
         if let Some(text) = self.warnings.pop() {
             return Ok(Next::Warning(text));
         }
-        let shot = match self.first.take() {
-            Some(shot) => shot,
+        let (shot, lost) = match self.first.take() {
+            Some(shot) => (shot, 0),
             None => match self.wait()? {
-                Waited::Shot(shot) => shot,
-                Waited::Warning(text) | Waited::Lost(text) => return Ok(Next::Warning(text)),
+                Waited::Shot(shot) => {
+                    let lost = self.count(&shot);
+                    (shot, lost)
+                }
+                Waited::Warning(text) => return Ok(Next::Warning(text)),
+                Waited::Lost(text) => {
+                    self.pause();
+                    return Ok(Next::Warning(text));
+                }
                 Waited::End => return Ok(Next::End),
-                Waited::Interrupted => return Ok(Next::Interrupted),
+                Waited::Interrupted => {
+                    self.pause();
+                    return Ok(Next::Interrupted);
+                }
             },
         };
-        self.picture(shot).map(Next::Picture)
+        self.picture(shot, lost).map(Next::Picture)
+    }
+
+    /// What is missed until the next picture was missed by nobody's fault.
+    fn pause(&mut self) {
+        self.lost = None;
+        self.discont = true;
+    }
+
+    /// How many pictures went missing since the last one.
+    fn count(&mut self, shot: &Shot) -> u64 {
+        let total = match (&self.device, shot) {
+            (Device::Sdk(session), _) => session.replaced(),
+            (_, Shot::Uvc(frame)) => frame.lost,
+            (_, Shot::Sdk(_)) => 0,
+        };
+        let before = self.lost.replace(total).unwrap_or(total);
+        let lost = total.saturating_sub(before);
+        self.discont |= lost > 0;
+        lost
     }
 
     fn wait(&mut self) -> Result<Waited, String> {
@@ -234,7 +270,7 @@ impl Live {
         })
     }
 
-    fn picture(&mut self, shot: Shot) -> Result<Picture, String> {
+    fn picture(&mut self, shot: Shot, lost: u64) -> Result<Picture, String> {
         let (mut buffer, captured) = match shot {
             Shot::Sdk(mut frame) => (self.rectified(&mut frame)?, frame.captured),
             Shot::Uvc(frame) => {
@@ -246,7 +282,14 @@ impl Live {
         let time = gst::ClockTime::from_nseconds(captured);
         let reference = gst::Caps::new_empty_simple("timestamp/x-unix");
         gst::ReferenceTimestampMeta::add(fields, &reference, time, gst::ClockTime::NONE);
-        Ok(Picture { buffer, captured })
+        if std::mem::take(&mut self.discont) {
+            fields.set_flags(gst::BufferFlags::DISCONT);
+        }
+        Ok(Picture {
+            buffer,
+            captured,
+            lost,
+        })
     }
 
     fn rectified(&mut self, frame: &mut sdk::Frame) -> Result<gst::Buffer, String> {
@@ -343,6 +386,13 @@ enum Waited {
     Interrupted,
 }
 
+/// Why the SDK cannot be opened, if so.
+pub(super) fn lacks_sdk(settings: &Settings) -> Option<String> {
+    let library = settings.sdk_library();
+    let opened = sdk::Sdk::open(library.as_deref(), settings.sdk_allow_newer);
+    opened.err().map(|reason| reason.to_string())
+}
+
 fn device(settings: &Settings, warnings: &mut Vec<String>) -> Result<Device, String> {
     let by_uvc = || {
         if let Some(name) = settings.needs_sdk() {
@@ -373,28 +423,4 @@ fn device(settings: &Settings, warnings: &mut Vec<String>) -> Result<Device, Str
     };
     let session = sdk::Session::open(&library, settings.sdk_options()?);
     session.map(Device::Sdk).map_err(|err| err.to_string())
-}
-
-/// The calibration that was named, or the factory's if it is on this machine.
-fn calibration(
-    settings: &Settings,
-    info: &uvc::Info,
-    warnings: &mut Vec<String>,
-) -> Result<Option<Calibration>, String> {
-    if let Some(named) = settings.calibration().map_err(|err| err.to_string())? {
-        return Ok(Some(named));
-    }
-    let Some(serial) = info.serial else {
-        return Ok(None);
-    };
-    match uvc::calibration::file(settings.settings_folder().as_deref(), serial) {
-        Ok(file) => match fs::read_to_string(&file) {
-            Ok(text) => Ok(Some(Calibration::parse(&text))),
-            Err(err) => Err(format!("{} cannot be read: {err}", file.display())),
-        },
-        Err(missing) => {
-            warnings.push(missing.to_string());
-            Ok(None)
-        }
-    }
 }

@@ -1,7 +1,8 @@
 //! `zedsrc`: a ZED stereo camera, or what one recorded, as video: the left eye, the right, or both.
 //!
 //! Three ways lead to pictures (`backend`). **File**: recordings in which both eyes stand side by
-//! side or one above the other, in anything that GStreamer decodes, or raw YUYV frames (`.yuyv`).
+//! side or one above the other, in anything that GStreamer decodes, raw YUYV frames (`.yuyv`), or SVO2
+//! files, which are experimental.
 //! **UVC**: ZED, ZED Mini, ZED 2 and ZED 2i on USB 3, without the SDK; Linux only. **SDK**:
 //! Stereolabs' ZED SDK 5.0 to 5.2, whose C library is opened at run time: every camera of theirs,
 //! network streams and SVO files, rectified by the SDK, with depth, objects and bodies. With the
@@ -25,13 +26,18 @@ use gst::prelude::*;
 mod asked;
 mod compose;
 mod depth;
+mod factory;
 mod file;
 mod imp;
 mod live;
+mod meta;
 mod pack;
+mod play;
 mod properties;
 mod sensed;
 mod settings;
+mod source;
+mod svo;
 mod words;
 
 /// What is shown of both eyes. The numbers are those of Stereolabs' element.
@@ -46,17 +52,23 @@ pub(crate) enum ZedSrcStreamType {
     #[enum_value(name = "The left eye above the right", nick = "top-bottom")]
     TopBottom = 2,
     #[enum_value(
-        name = "Depth in millimetres, 16 bits a pixel; by the SDK, or of a recording with calibration-file",
+        name = "Depth in millimetres, 16 bits a pixel; by the SDK, or matched where the camera's calibration is known",
         nick = "depth"
     )]
     Depth = 3,
     #[enum_value(
-        name = "The left eye above depth, whose pixels are 32-bit millimetres; by the SDK, or of a recording with calibration-file",
+        name = "The left eye above depth, whose pixels are 32-bit millimetres; by the SDK, or matched where the camera's calibration is known",
         nick = "left-depth"
     )]
     LeftDepth = 4,
     #[enum_value(name = "The left eye beside the right", nick = "side-by-side")]
     SideBySide = 5,
+}
+
+impl ZedSrcStreamType {
+    fn has_depth(self) -> bool {
+        matches!(self, Self::Depth | Self::LeftDepth)
+    }
 }
 
 /// How both eyes stand in a recording.
@@ -109,6 +121,13 @@ impl ZedSrcResolution {
 glib::wrapper! {
     /// The element `zedsrc`.
     pub(crate) struct ZedSrc(ObjectSubclass<imp::ZedSrc>)
+        @extends gst::Bin, gst::Element, gst::Object,
+        @implements gst::ChildProxy;
+}
+
+glib::wrapper! {
+    /// What is inside, and makes the pictures.
+    pub(crate) struct Source(ObjectSubclass<source::Source>)
         @extends gst_base::PushSrc, gst_base::BaseSrc, gst::Element, gst::Object;
 }
 

@@ -1,4 +1,4 @@
-//! The element's instance: its properties, each with what it does, and its two locks.
+//! The element's instance: its properties, each with what it does, and the source that heeds them.
 //!
 //! Properties of cameras are called as in Stereolabs' element and mean the same. What is made of
 //! them stands in `settings` and `asked`.
@@ -8,7 +8,6 @@ use std::sync::Mutex;
 use glib::Properties;
 use gst::{glib, prelude::*};
 
-use super::imp::State;
 use super::settings::Settings;
 use super::words::{
     ZedSrcBackend, ZedSrcBodyFormat, ZedSrcBodyModel, ZedSrcCompression, ZedSrcCoordinates,
@@ -20,7 +19,7 @@ use super::{ZedSrcFileLayout, ZedSrcResolution, ZedSrcStreamType};
 #[derive(Properties)]
 #[properties(wrapper_type = super::ZedSrc)]
 pub(crate) struct ZedSrc {
-    #[property(name = "location", nick = "Location", blurb = "The recording: video with both eyes in anything that GStreamer decodes, or raw YUYV frames in a file that ends in .yuyv", get, set, nullable, type = Option<String>, member = location, mutable_ready)]
+    #[property(name = "location", nick = "Location", blurb = "The recording: video with both eyes in anything that GStreamer decodes, an SVO2 file that ends in .svo2 or .svo, or raw YUYV frames in a file that ends in .yuyv", get, set, nullable, type = Option<String>, member = location, mutable_ready)]
     #[property(name = "calibration-file", nick = "Calibration file", blurb = "The camera's SN<serial>.conf, by which the pictures are undistorted and rectified (nothing = shown as recorded)", get, set, nullable, type = Option<String>, member = calibration_file, mutable_ready)]
     #[property(name = "stream-type", nick = "Stream type", blurb = "Which eyes are shown and how they stand", get, set, type = ZedSrcStreamType, member = stream_type, builder(ZedSrcStreamType::default()).mutable_ready())]
     #[property(name = "file-layout", nick = "File layout", blurb = "How both eyes stand in the recording", get, set, type = ZedSrcFileLayout, member = file_layout, builder(ZedSrcFileLayout::default()).mutable_ready())]
@@ -31,7 +30,7 @@ pub(crate) struct ZedSrc {
     #[property(name = "backend", nick = "Backend", blurb = "Which way leads to pictures: a recording, the SDK, or USB cameras without it", get, set, type = ZedSrcBackend, member = backend, builder(ZedSrcBackend::default()).mutable_ready())]
     #[property(name = "camera-id", nick = "Camera number", blurb = "Which of the cameras that are plugged in, counted from 0", get, set, type = i32, member = camera_id, minimum = 0, maximum = 255, default = Settings::default().camera_id, mutable_ready)]
     #[property(name = "camera-sn", nick = "Serial number", blurb = "Serial number of the camera to open (0 = camera-id says which)", get, set, type = i64, member = camera_sn, minimum = 0, maximum = i64::MAX, default = Settings::default().camera_sn, mutable_ready)]
-    #[property(name = "svo-file-path", nick = "SVO file", blurb = "An SVO file that the SDK plays", get, set, nullable, type = Option<String>, member = svo_file_path, mutable_ready)]
+    #[property(name = "svo-file-path", nick = "SVO file", blurb = "An SVO file that the SDK plays; where it is not installed, an SVO2 file that is read as location is", get, set, nullable, type = Option<String>, member = svo_file_path, mutable_ready)]
     #[property(name = "input-stream-ip", nick = "Stream address", blurb = "Address of a machine whose SDK streams a camera", get, set, nullable, type = Option<String>, member = input_stream_ip, mutable_ready)]
     #[property(name = "input-stream-port", nick = "Stream port", blurb = "Port at which the sender of input-stream-ip listens", get, set, type = i32, member = input_stream_port, minimum = 1, maximum = 65535, default = Settings::default().input_stream_port, mutable_ready)]
     #[property(name = "reconnect-timeout", nick = "Reconnect timeout", blurb = "How long a camera that has gone is waited for, in ns, before that is an error", get, set, type = u64, member = reconnect_timeout, minimum = 0, maximum = i64::MAX as u64, default = Settings::default().reconnect_timeout, mutable_ready)]
@@ -53,7 +52,7 @@ pub(crate) struct ZedSrc {
     #[property(name = "camera-disable-self-calib", nick = "No self-calibration", blurb = "Whether the SDK leaves out its calibration at each opening", get, set, type = bool, member = no_self_calibration, default = Settings::default().no_self_calibration, mutable_ready)]
     #[property(name = "coordinate-system", nick = "Coordinate system", blurb = "Axes in which the SDK tells positions", get, set, type = ZedSrcCoordinates, member = coordinates, builder(ZedSrcCoordinates::default()).mutable_ready())]
     #[property(name = "measure3D-reference-frame", nick = "Reference frame", blurb = "From where the SDK measures positions", get, set, type = ZedSrcReference, member = reference, builder(ZedSrcReference::default()).mutable_ready())]
-    #[property(name = "depth-mode", nick = "Depth mode", blurb = "Which way the SDK finds depth; depth of a recording is matched at half the size (none, performance) or the whole (quality, ultra)", get, set, type = ZedSrcDepthMode, member = depth_mode, builder(ZedSrcDepthMode::default()).mutable_ready())]
+    #[property(name = "depth-mode", nick = "Depth mode", blurb = "Which way the SDK finds depth; without the SDK it is matched at half the size (none, performance) or the whole (quality, ultra)", get, set, type = ZedSrcDepthMode, member = depth_mode, builder(ZedSrcDepthMode::default()).mutable_ready())]
     #[property(name = "depth-minimum-distance", nick = "Least depth", blurb = "Nearest distance that is measured, in mm: the nearer, the longer it takes", get, set, type = f32, member = depth_min, minimum = 100.0, maximum = 3000.0, default = Settings::default().depth_min, mutable_ready)]
     #[property(name = "depth-maximum-distance", nick = "Greatest depth", blurb = "Farthest distance that is measured, in mm", get, set, type = f32, member = depth_max, minimum = 500.0, maximum = 40000.0, default = Settings::default().depth_max, mutable_ready)]
     #[property(name = "depth-stabilization", nick = "Depth stabilisation", blurb = "How much the SDK smooths depth over time (0 = not at all)", get, set, type = i32, member = depth_stabilization, minimum = 0, maximum = 100, default = Settings::default().depth_stabilization, mutable_ready)]
@@ -129,7 +128,8 @@ pub(crate) struct ZedSrc {
     #[property(name = "svo-recording-enable", nick = "SVO recording", blurb = "Whether the SDK records into svo-recording-filename while the element runs", get = Self::is_recording, set, type = bool, member = svo_recording, default = Settings::default().svo_recording, mutable_playing)]
     #[property(name = "svo-recording-filename", nick = "SVO recording file", blurb = "SVO file that svo-recording-enable writes", get, set, nullable, type = Option<String>, member = svo_recording_file, mutable_playing)]
     #[property(name = "svo-recording-compression", nick = "SVO compression", blurb = "How SVO recordings are compressed", get, set, type = ZedSrcCompression, member = svo_compression, builder(ZedSrcCompression::default()).mutable_playing())]
+    #[property(name = "num-buffers", nick = "Pictures", blurb = "After how many pictures the stream ends (-1 = never by itself)", get, set, type = i32, member = num_buffers, minimum = -1, maximum = i32::MAX, default = Settings::default().num_buffers, mutable_ready)]
+    #[property(name = "dropped", nick = "Dropped", blurb = "How many pictures were not shown since the start: those that came too late in real-time mode, and those of a camera that were lost on the way or replaced by newer ones before they were taken", get = Self::dropped, type = u64)]
     pub(super) settings: Mutex<Settings>,
-    #[property(name = "dropped", nick = "Dropped", blurb = "How many pictures came too late in real-time mode and were not shown", get = |this: &Self| this.lock().dropped, type = u64)]
-    pub(super) state: Mutex<State>,
+    pub(super) source: super::Source,
 }

@@ -7,7 +7,8 @@
 //! (µT), `pressure` (hPa), `humidity` (percent), `temperature`, `temperature-left`,
 //! `temperature-right` (°C), `position` (metres) and `rotation` of the camera, `calibrated`.
 
-use evr_zed::{sdk, uvc};
+use evr_zed::{sdk, svo, uvc};
+use serde_json::{Map, Value};
 
 const META: &str = "GstEvrZedMeta";
 
@@ -118,4 +119,62 @@ pub(super) fn attach_uvc(
     set_number(fields, "temperature-left", left);
     set_number(fields, "temperature-right", right);
     Ok(())
+}
+
+pub(super) fn attach_svo(
+    buffer: &mut gst::BufferRef,
+    felt: &svo::Sensed,
+) -> Result<(), glib::BoolError> {
+    let mut meta = gst::meta::CustomMeta::add(buffer, META)?;
+    let fields = meta.mut_structure();
+    fields.set("calibrated", false);
+    set(fields, "acceleration", felt.acceleration);
+    set(fields, "angular-velocity", felt.angular_velocity);
+    set(fields, "orientation", felt.orientation);
+    set_number(fields, "temperature", felt.temperature);
+    Ok(())
+}
+
+/// Gives a picture what the one that it was made from carries.
+pub(super) fn carry(from: &gst::BufferRef, to: &mut gst::BufferRef) -> Result<(), glib::BoolError> {
+    let Ok(meta) = gst::meta::CustomMeta::from_buffer(from, META) else {
+        return Ok(());
+    };
+    let mut carried = gst::meta::CustomMeta::add(to, META)?;
+    for (name, value) in meta.structure().iter() {
+        carried.mut_structure().set_value(name, value.clone());
+    }
+    Ok(())
+}
+
+/// What a picture carries, as members `sensors` and `pose` of an object, where it carries any.
+pub(super) fn json(buffer: &gst::BufferRef) -> Map<String, Value> {
+    let Ok(meta) = gst::meta::CustomMeta::from_buffer(buffer, META) else {
+        return Map::new();
+    };
+    let (mut sensors, mut pose) = (Map::new(), Map::new());
+    for (name, value) in meta.structure().iter() {
+        let of = match name.as_str() {
+            "position" | "rotation" => &mut pose,
+            _ => &mut sensors,
+        };
+        of.extend(plain(value).map(|value| (name.replace('-', "_"), value)));
+    }
+    let members = [("sensors", sensors), ("pose", pose)].into_iter();
+    let members = members.filter(|(_, fields)| !fields.is_empty());
+    members
+        .map(|(name, fields)| (name.to_owned(), fields.into()))
+        .collect()
+}
+
+/// A truth value, a number or numbers.
+fn plain(value: &glib::Value) -> Option<Value> {
+    if let Ok(truth) = value.get::<bool>() {
+        return Some(truth.into());
+    }
+    if let Ok(number) = value.get::<f64>() {
+        return Some(number.into());
+    }
+    let numbers = value.get::<gst::Array>().ok()?;
+    Some(numbers.iter().filter_map(|number| plain(number)).collect())
 }

@@ -1,8 +1,6 @@
 //! The element's settings, and what of them can be wrong by itself.
 
-use std::{fs, path::PathBuf};
-
-use evr_zed::calibration::Calibration;
+use std::path::PathBuf;
 
 use super::words::{
     ZedSrcBackend, ZedSrcBodyFormat, ZedSrcBodyModel, ZedSrcCompression, ZedSrcCoordinates,
@@ -122,6 +120,7 @@ pub(super) struct Settings {
     pub svo_recording: bool,
     pub svo_recording_file: Option<String>,
     pub svo_compression: ZedSrcCompression,
+    pub num_buffers: i32,
 }
 
 impl Default for Settings {
@@ -236,6 +235,7 @@ impl Default for Settings {
             svo_recording: false,
             svo_recording_file: None,
             svo_compression: ZedSrcCompression::default(),
+            num_buffers: -1,
         }
     }
 }
@@ -243,17 +243,11 @@ impl Default for Settings {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SettingsError {
     #[error(
-        "depth-mode asks for one of the SDK's neural networks: depth of a recording is matched, by depth-mode=performance or quality"
+        "depth-mode asks for one of the SDK's neural networks: without the SDK depth is matched, by depth-mode=performance or quality"
     )]
     Neural,
     #[error("location is not set: name the recording to read")]
     NoLocation,
-    #[error("calibration-file={0} cannot be read: {1}")]
-    Calibration(String, std::io::Error),
-    #[error(
-        "location={0} is an SVO file, which is not read: export it as video, for example with Stereolabs' ZED_SVO_Editor, and name that"
-    )]
-    Svo(String),
     #[error(
         "location={0} holds raw frames and no word about their size: set camera-resolution and camera-fps to what they were recorded with"
     )]
@@ -267,45 +261,60 @@ pub(super) enum Kind {
     Video,
     /// YUYV frames of this size and rate, one behind the other.
     Raw { width: u32, height: u32, fps: i32 },
+    /// SVO; of several cameras' pictures those of this serial number.
+    Svo { camera: Option<u32> },
+}
+
+/// A file to be read.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub path: PathBuf,
+    /// The property that names it, and its name.
+    pub name: String,
+    pub kind: Kind,
 }
 
 impl Settings {
-    pub(super) fn file(&self) -> Result<(PathBuf, Kind), SettingsError> {
-        let location = self.location.clone().filter(|name| !name.is_empty());
-        let location = location.ok_or(SettingsError::NoLocation)?;
+    pub(super) fn file(&self) -> Result<Source, SettingsError> {
+        let set = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        let svo = Kind::Svo {
+            camera: u32::try_from(self.camera_sn)
+                .ok()
+                .filter(|serial| *serial > 0),
+        };
+        let Some(location) = set(&self.location) else {
+            let name = set(&self.svo_file_path).ok_or(SettingsError::NoLocation)?;
+            return Ok(Source {
+                path: PathBuf::from(&name),
+                name: format!("svo-file-path={name}"),
+                kind: svo,
+            });
+        };
         let path = PathBuf::from(&location);
         let extension = path.extension().map(|text| text.to_ascii_lowercase());
         let kind = match extension.as_ref().and_then(|text| text.to_str()) {
-            Some("svo" | "svo2") => return Err(SettingsError::Svo(location)),
-            Some("yuyv") => {
-                let size = self.resolution.size();
-                let (width, height) = size.ok_or(SettingsError::NoSize(location))?;
-                let (width, height) = match self.file_layout {
-                    ZedSrcFileLayout::SideBySide => (width * 2, height),
-                    ZedSrcFileLayout::TopBottom => (width, height * 2),
-                };
-                Kind::Raw {
-                    width,
-                    height,
-                    fps: self.fps,
-                }
-            }
+            Some("svo" | "svo2") => svo,
+            Some("yuyv") => self.raw(&location)?,
             _ => Kind::Video,
         };
-        Ok((path, kind))
+        Ok(Source {
+            name: format!("location={location}"),
+            path,
+            kind,
+        })
     }
 
-    pub(super) fn calibration(&self) -> Result<Option<Calibration>, SettingsError> {
-        let Some(name) = self
-            .calibration_file
-            .as_ref()
-            .filter(|name| !name.is_empty())
-        else {
-            return Ok(None);
+    fn raw(&self, location: &str) -> Result<Kind, SettingsError> {
+        let size = self.resolution.size();
+        let (width, height) = size.ok_or_else(|| SettingsError::NoSize(location.into()))?;
+        let (width, height) = match self.file_layout {
+            ZedSrcFileLayout::SideBySide => (width * 2, height),
+            ZedSrcFileLayout::TopBottom => (width, height * 2),
         };
-        match fs::read_to_string(name) {
-            Ok(text) => Ok(Some(Calibration::parse(&text))),
-            Err(err) => Err(SettingsError::Calibration(name.clone(), err)),
-        }
+        Ok(Kind::Raw {
+            width,
+            height,
+            fps: self.fps,
+        })
     }
 }

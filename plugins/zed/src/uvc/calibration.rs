@@ -10,7 +10,7 @@ const INSTALLED: &str = "/usr/local/zed/settings";
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "there is no SN{serial}.conf in {}: pictures stay unrectified; fetch the file from \
+    "there is no SN{serial}.conf in {}: fetch the file from \
      https://calib.stereolabs.com/?SN={serial} and put it there, or name it in calibration-file",
     folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(" or ")
 )]

@@ -1,0 +1,215 @@
+//! A recording that is played: where its pictures stand in time, which of them come too late, and
+//! the memory they are shown in.
+//!
+//! Belongs here: everything between a decoded picture and the buffer that leaves. Reading the file
+//! is `file`'s, cutting and bending `compose`'s.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use gst::prelude::*;
+
+use super::{
+    ZedSrcFileLayout,
+    compose::{Composer, formats},
+    factory,
+    file::{self, File, Picture},
+    sensed,
+    settings::Settings,
+};
+
+/// For how long, in a row, pictures may be dropped for being late: a pipeline that can never keep
+/// up shall show one now and then.
+const MOST_DROPPED: gst::ClockTime = gst::ClockTime::SECOND;
+
+/// What became of asking for a picture.
+pub(super) enum Next {
+    Picture(gst::Buffer),
+    /// A picture of this time in the file was left out.
+    Late(Option<gst::ClockTime>),
+    End,
+    Interrupted,
+}
+
+pub(super) struct Played {
+    file: File,
+    composer: Composer,
+    pool: Option<gst::BufferPool>,
+    real_time: bool,
+    /// Of one picture.
+    frame: Option<gst::ClockTime>,
+    /// In real time: the running time that the file's beginning has.
+    begin: Option<gst::ClockTime>,
+    /// The end of the last picture, for one without a time of its own.
+    position: gst::ClockTime,
+    late_since: Option<gst::ClockTime>,
+    discont: bool,
+}
+
+impl Played {
+    /// Opens a recording; what is to be told of it that stops nothing goes to `warnings`.
+    pub(super) fn open(settings: &Settings, warnings: &mut Vec<String>) -> Result<Self, String> {
+        let source = settings.file().map_err(|err| err.to_string())?;
+        let matching = settings.matching().map_err(|err| err.to_string())?;
+        let formats = formats(settings.stream_type);
+        let file = File::open(&source, formats, settings.open_timeout);
+        let file = file.map_err(|err| err.to_string())?;
+        let (layout, serial) = match file.svo() {
+            None => (settings.file_layout, None),
+            Some(svo) => {
+                if !svo.whole {
+                    let (name, frames) = (&source.name, svo.frames);
+                    warnings.push(format!(
+                        "{name} was never finished: the {frames} pictures that it holds are shown"
+                    ));
+                }
+                (ZedSrcFileLayout::SideBySide, Some(svo.serial))
+            }
+        };
+        let calibration = factory::calibration(settings, serial, warnings)?;
+        let composer = Composer::new(
+            file.info(),
+            layout,
+            settings.stream_type,
+            calibration.as_ref(),
+            matching,
+        );
+        let composer = composer.map_err(|err| format!("{}: {err}", source.name))?;
+        Ok(Self {
+            frame: frame_time(composer.output().fps()),
+            real_time: settings.real_time,
+            composer,
+            file,
+            pool: None,
+            begin: None,
+            position: gst::ClockTime::ZERO,
+            late_since: None,
+            discont: true,
+        })
+    }
+
+    pub(super) fn output(&self) -> &gst_video::VideoInfo {
+        self.composer.output()
+    }
+
+    pub(super) fn duration(&self) -> Option<gst::ClockTime> {
+        self.file.duration()
+    }
+
+    /// While this is true, nothing waits.
+    pub(super) fn interrupted(&self) -> Arc<AtomicBool> {
+        self.file.interrupted()
+    }
+
+    /// Goes to another place of the file; says whether it could.
+    pub(super) fn seek(&mut self, to: gst::ClockTime) -> bool {
+        // The first, from the beginning, is no jump.
+        let done = (to.is_zero() && self.position.is_zero()) || self.file.seek(to);
+        self.position = to;
+        self.discont = true;
+        done
+    }
+
+    /// The next picture, or why there is none; `now` tells the running time.
+    pub(super) fn next(&mut self, now: impl Fn() -> gst::ClockTime) -> Result<Next, String> {
+        let picture = match self.file.next().map_err(|err| err.to_string())? {
+            file::Next::Picture(picture) => picture,
+            file::Next::End => return Ok(Next::End),
+            file::Next::Interrupted => return Ok(Next::Interrupted),
+        };
+        match self.place(&picture, now) {
+            Some(pts) => self.show(&picture, pts).map(Next::Picture),
+            None => {
+                self.discont = true;
+                Ok(Next::Late(picture.time))
+            }
+        }
+    }
+
+    /// The time of a picture in the segment that is played, or `None` where it comes too late.
+    fn place(
+        &mut self,
+        picture: &Picture,
+        now: impl Fn() -> gst::ClockTime,
+    ) -> Option<gst::ClockTime> {
+        let time = picture.time.unwrap_or(self.position);
+        let span = picture.buffer.duration().or(self.frame).unwrap_or_default();
+        self.position = time + span;
+        if !self.real_time {
+            return Some(time);
+        }
+        let now = now();
+        let begin = *self.begin.get_or_insert(now.saturating_sub(time));
+        let pts = begin + time;
+        if now <= pts + span {
+            self.late_since = None;
+            return Some(pts);
+        }
+        let since = *self.late_since.get_or_insert(pts);
+        if pts - since.min(pts) >= MOST_DROPPED {
+            self.late_since = None;
+            return Some(pts);
+        }
+        None
+    }
+
+    fn show(&mut self, picture: &Picture, pts: gst::ClockTime) -> Result<gst::Buffer, String> {
+        let pool = match &mut self.pool {
+            Some(pool) => pool,
+            none => none.insert(pool(self.composer.output()).map_err(|err| err.to_string())?),
+        };
+        let mut buffer = pool
+            .acquire_buffer(None)
+            .map_err(|err| format!("no memory for a picture: {err:?}"))?;
+        let fields = buffer.make_mut();
+        let composed = self.composer.compose(&picture.buffer, fields);
+        composed.map_err(|err| err.to_string())?;
+        fields.set_pts(pts);
+        fields.set_duration(picture.buffer.duration().or(self.frame));
+        if std::mem::take(&mut self.discont) {
+            fields.set_flags(gst::BufferFlags::DISCONT);
+        } else {
+            fields.unset_flags(gst::BufferFlags::DISCONT);
+        }
+        for meta in picture.buffer.iter_meta::<gst::ReferenceTimestampMeta>() {
+            gst::ReferenceTimestampMeta::add(
+                fields,
+                &meta.reference().to_owned(),
+                meta.timestamp(),
+                meta.duration(),
+            );
+        }
+        sensed::carry(&picture.buffer, fields).map_err(|err| err.to_string())?;
+        Ok(buffer)
+    }
+}
+
+impl Drop for Played {
+    fn drop(&mut self) {
+        if let Some(pool) = &self.pool {
+            let down = pool.set_active(false);
+            debug_assert!(down.is_ok(), "a pool can always be taken down");
+        }
+    }
+}
+
+/// How long one picture lasts, where the rate is known.
+pub(super) fn frame_time(fps: gst::Fraction) -> Option<gst::ClockTime> {
+    let (numer, denom) = (
+        u64::try_from(fps.numer()).ok()?,
+        u64::try_from(fps.denom()).ok()?,
+    );
+    gst::ClockTime::SECOND
+        .mul_div_floor(denom, numer)
+        .filter(|_| numer > 0)
+}
+
+/// Frames' memory, used over and over.
+fn pool(info: &gst_video::VideoInfo) -> Result<gst::BufferPool, glib::BoolError> {
+    let pool = gst_video::VideoBufferPool::new();
+    let mut config = pool.config();
+    let size = u32::try_from(info.size()).unwrap_or(u32::MAX);
+    config.set_params(Some(&info.to_caps()?), size, 2, 0);
+    pool.set_config(config)?;
+    pool.set_active(true)?;
+    Ok(pool.upcast())
+}

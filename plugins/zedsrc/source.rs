@@ -1,0 +1,359 @@
+//! The source inside: opens the recording or the camera, and gives pictures their times and their
+//! pace.
+
+use std::sync::{
+    Arc, LazyLock, Mutex, MutexGuard,
+    atomic::{AtomicBool, Ordering},
+};
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gst::{prelude::*, subclass::prelude::*};
+use gst_base::{
+    prelude::*,
+    subclass::{base_src::CreateSuccess, prelude::*},
+};
+
+use super::{
+    ZedSrc,
+    asked::Way,
+    live::{self, Live},
+    play::{self, Played, frame_time},
+    settings::Settings,
+};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "zedsrc",
+        gst::DebugColorFlags::empty(),
+        Some("ZED stereo cameras and their recordings"),
+    )
+});
+
+#[derive(Default)]
+struct State {
+    /// `None` also while a picture is waited for: the streaming thread then holds it.
+    played: Option<Box<Played>>,
+    /// The same of a camera.
+    live: Option<Box<Live>>,
+    /// When the first picture of an SVO file was taken, in ns since 1970.
+    first: Option<u64>,
+    recording: bool,
+    interrupted: Option<Arc<AtomicBool>>,
+    real_time: bool,
+    frame: Option<gst::ClockTime>,
+    duration: Option<gst::ClockTime>,
+    caps: Option<gst::Caps>,
+    dropped: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Source {
+    state: Mutex<State>,
+}
+
+impl Source {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics under this lock")
+    }
+
+    /// The element that users know, which holds the properties and speaks.
+    fn owner(&self) -> Option<ZedSrc> {
+        self.obj().parent().and_downcast()
+    }
+
+    fn settings(&self) -> Settings {
+        let owner = self.owner();
+        owner.map_or_else(Settings::default, |owner| owner.imp().settings())
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    /// Opens a recording, which the SDK was to play but for the reason in `no_sdk`; what is to be
+    /// known of it goes to the state.
+    fn start_file(&self, settings: &Settings, no_sdk: Option<String>) -> Result<(), String> {
+        let mut warnings = Vec::new();
+        let played = Played::open(settings, &mut warnings);
+        let played = played.map_err(|reason| match &no_sdk {
+            Some(why) => format!("{reason}. Nor does the SDK help: {why}"),
+            None => reason,
+        })?;
+        warnings.extend(no_sdk.map(|why| format!("svo-file-path is read without the SDK: {why}")));
+        let info = played.output();
+        *self.lock() = State {
+            interrupted: Some(played.interrupted()),
+            real_time: settings.real_time,
+            frame: frame_time(info.fps()),
+            duration: played.duration(),
+            caps: info.to_caps().ok(),
+            played: Some(Box::new(played)),
+            ..State::default()
+        };
+        for text in warnings {
+            self.warn(&text);
+        }
+        Ok(())
+    }
+
+    fn running_time(&self) -> Option<gst::ClockTime> {
+        self.obj().current_running_time()
+    }
+
+    /// The next picture of a recording.
+    fn play(&self, played: &mut Played) -> Result<gst::Buffer, gst::FlowError> {
+        loop {
+            match played.next(|| self.running_time().unwrap_or_default()) {
+                Ok(play::Next::Picture(buffer)) => return Ok(buffer),
+                Ok(play::Next::Late(time)) => {
+                    self.lock().dropped += 1;
+                    gst::debug!(CAT, imp = self, "late: {time:?}");
+                }
+                Ok(play::Next::End) => return Err(gst::FlowError::Eos),
+                Ok(play::Next::Interrupted) => return Err(gst::FlowError::Flushing),
+                Err(reason) => return Err(self.fail(gst::ResourceError::Read, &reason)),
+            }
+        }
+    }
+
+    /// Whether an SVO file is being written.
+    pub(super) fn is_recording(&self) -> bool {
+        self.lock().recording
+    }
+
+    /// The next picture of a camera.
+    fn shoot(&self, live: &mut Live) -> Result<gst::Buffer, gst::FlowError> {
+        loop {
+            live.set(&self.settings());
+            self.lock().recording = live.is_recording();
+            match live.next() {
+                Ok(live::Next::Picture(picture)) => return Ok(self.stamp(picture)),
+                Ok(live::Next::Warning(text)) => self.warn(&text),
+                Ok(live::Next::End) => return Err(gst::FlowError::Eos),
+                Ok(live::Next::Interrupted) => return Err(gst::FlowError::Flushing),
+                Err(reason) => return Err(self.fail(gst::ResourceError::Read, &reason)),
+            }
+        }
+    }
+
+    /// Gives a camera's picture the running time at which it was taken, and one of an SVO file its
+    /// time in the file.
+    fn stamp(&self, picture: live::Picture) -> gst::Buffer {
+        let running = self.running_time().unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let age =
+            u64::try_from(now.as_nanos()).map_or(0, |now| now.saturating_sub(picture.captured));
+        let mut state = self.lock();
+        let pts = if state.real_time {
+            running.saturating_sub(gst::ClockTime::from_nseconds(age))
+        } else {
+            let first = *state.first.get_or_insert(picture.captured);
+            gst::ClockTime::from_nseconds(picture.captured.saturating_sub(first))
+        };
+        let mut buffer = picture.buffer;
+        let fields = buffer.make_mut();
+        fields.set_pts(pts);
+        fields.set_duration(state.frame);
+        state.dropped += picture.lost;
+        buffer
+    }
+
+    /// Opens a camera; what is to be known of it goes to the state.
+    fn start_live(&self, settings: &Settings) -> Result<(), String> {
+        let live = Live::open(settings)?;
+        let info = live.output();
+        *self.lock() = State {
+            interrupted: Some(live.interrupted()),
+            real_time: settings.is_live(),
+            frame: frame_time(info.fps()),
+            caps: info.to_caps().ok(),
+            live: Some(Box::new(live)),
+            ..State::default()
+        };
+        Ok(())
+    }
+
+    fn fail(&self, kind: gst::ResourceError, reason: &str) -> gst::FlowError {
+        if let Some(owner) = self.owner() {
+            gst::element_error!(owner, kind, ("{}: {reason}", owner.name()));
+        }
+        gst::FlowError::Error
+    }
+
+    fn warn(&self, text: &str) {
+        if let Some(owner) = self.owner() {
+            let kind = gst::ResourceError::Failed;
+            gst::element_warning!(owner, kind, ("{}: {text}", owner.name()));
+        }
+    }
+
+    fn interrupt(&self, interrupt: bool) {
+        if let Some(interrupted) = &self.lock().interrupted {
+            interrupted.store(interrupt, Ordering::Release);
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for Source {
+    const NAME: &'static str = "GstEvrZedSrcPictures";
+    type Type = super::Source;
+    type ParentType = gst_base::PushSrc;
+}
+
+impl ObjectImpl for Source {
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.obj().set_format(gst::Format::Time);
+    }
+}
+
+impl GstObjectImpl for Source {}
+
+impl ElementImpl for Source {
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| vec![super::imp::template()]);
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::ReadyToPaused {
+            // The base class asks before it starts.
+            let settings = self.settings();
+            self.obj().set_live(settings.is_live());
+            self.obj().set_property("num-buffers", settings.num_buffers);
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl BaseSrcImpl for Source {
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = self.settings();
+        let wrong = |reason: String| {
+            let name = self.owner().map(|owner| owner.name()).unwrap_or_default();
+            gst::error_msg!(gst::ResourceError::NotFound, ("{name}: {reason}"))
+        };
+        let no_sdk = match settings.way() {
+            Way::File => None,
+            Way::Svo => match live::lacks_sdk(&settings) {
+                None => return self.start_live(&settings).map_err(wrong),
+                lacks => lacks,
+            },
+            Way::Sdk | Way::Uvc | Way::Either => {
+                return self.start_live(&settings).map_err(wrong);
+            }
+        };
+        self.start_file(&settings, no_sdk).map_err(wrong)
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let dropped = self.lock().dropped;
+        let last = std::mem::take(&mut *self.lock());
+        // Closed outside the lock: it waits for threads.
+        drop(last);
+        self.lock().dropped = dropped;
+        Ok(())
+    }
+
+    fn caps(&self, filter: Option<&gst::Caps>) -> Option<gst::Caps> {
+        let caps = self.lock().caps.clone();
+        let caps = caps.unwrap_or_else(|| self.obj().src_pad().pad_template_caps());
+        Some(filter.map_or(caps.clone(), |filter| {
+            filter.intersect_with_mode(&caps, gst::CapsIntersectMode::First)
+        }))
+    }
+
+    fn is_seekable(&self) -> bool {
+        let state = self.lock();
+        !state.real_time && state.duration.is_some()
+    }
+
+    fn do_seek(&self, segment: &mut gst::Segment) -> bool {
+        let to = segment.downcast_ref::<gst::ClockTime>();
+        let Some(to) = to.and_then(|segment| segment.start()) else {
+            return false;
+        };
+        if self.lock().live.is_some() {
+            // Cameras begin where they are.
+            return to.is_zero();
+        }
+        let Some(mut played) = self.lock().played.take() else {
+            return false;
+        };
+        let done = played.seek(to);
+        self.lock().played = Some(played);
+        if let Some(segment) = segment.downcast_mut::<gst::ClockTime>() {
+            segment.set_position(to);
+        }
+        done
+    }
+
+    fn times(&self, buffer: &gst::BufferRef) -> (Option<gst::ClockTime>, Option<gst::ClockTime>) {
+        // A live source waits for its pictures' times, as a camera would.
+        let real_time = self.lock().real_time;
+        let pts = buffer.pts().filter(|_| real_time);
+        (pts, pts.and_then(|pts| Some(pts + buffer.duration()?)))
+    }
+
+    fn query(&self, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Latency(latency) => {
+                let state = self.lock();
+                let min = state.frame.filter(|_| state.real_time);
+                // A file waits as long as it is let.
+                latency.set(
+                    state.real_time,
+                    min.unwrap_or_default(),
+                    gst::ClockTime::NONE,
+                );
+                true
+            }
+            gst::QueryViewMut::Duration(duration)
+                if duration.format() == gst::Format::Time && self.lock().duration.is_some() =>
+            {
+                duration.set(self.lock().duration);
+                true
+            }
+            _ => BaseSrcImplExt::parent_query(self, query),
+        }
+    }
+
+    fn unlock(&self) -> Result<(), gst::ErrorMessage> {
+        self.interrupt(true);
+        Ok(())
+    }
+
+    fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.interrupt(false);
+        Ok(())
+    }
+}
+
+impl PushSrcImpl for Source {
+    fn create(
+        &self,
+        _buffer: Option<&mut gst::BufferRef>,
+    ) -> Result<CreateSuccess, gst::FlowError> {
+        // Taken out while it works: reading a property must not wait for it.
+        let live = self.lock().live.take();
+        if let Some(mut live) = live {
+            let made = self.shoot(&mut live);
+            self.lock().live = Some(live);
+            return made.map(CreateSuccess::NewBuffer);
+        }
+        let Some(mut played) = self.lock().played.take() else {
+            return Err(gst::FlowError::Flushing);
+        };
+        let made = self.play(&mut played);
+        self.lock().played = Some(played);
+        made.map(CreateSuccess::NewBuffer)
+    }
+}
