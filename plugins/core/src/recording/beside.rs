@@ -21,7 +21,9 @@ pub struct Beside<T> {
     /// `bytes = Σ unit.bytes`.
     bytes: u64,
     max_bytes: u64,
-    /// Nothing that comes is shown earlier.
+    /// PTS of the newest unit.
+    newest: Nanos,
+    /// Nothing that comes is shown earlier, as far as was told: `position ≥ newest`.
     position: Nanos,
     /// Units that were out of order.
     disordered: u64,
@@ -35,17 +37,21 @@ impl<T> Beside<T> {
             first: 0,
             bytes: 0,
             max_bytes,
+            newest: Nanos::MIN,
             position: Nanos::MIN,
             disordered: 0,
         }
     }
 
-    /// Takes the next unit; one that is shown before the last is dropped and counted.
+    /// Takes the next unit; one that is shown before the last is dropped and counted. One that
+    /// [`Beside::reached`] has ruled out comes all the same, so that was wrong: it is taken, and what
+    /// follows it is waited for again.
     pub fn push(&mut self, unit: Unit<T>) {
-        if unit.pts < self.position {
+        if unit.pts < self.newest {
             self.disordered += 1;
             return;
         }
+        self.newest = unit.pts;
         self.position = unit.pts;
         self.bytes += unit.bytes;
         self.units.push_back(unit);
@@ -94,6 +100,7 @@ impl<T> Beside<T> {
         while !self.units.is_empty() {
             self.drop_front();
         }
+        self.newest = Nanos::MIN;
         self.position = Nanos::MIN;
     }
 
@@ -154,8 +161,18 @@ mod tests {
         let mut beside = Beside::new(100);
         beside.push(unit(5));
         beside.push(unit(4));
-        beside.reached(9);
+        assert_eq!((beside.disordered(), beside.position()), (1, 5));
+    }
+
+    #[test]
+    fn what_comes_although_a_gap_has_ruled_it_out_is_taken_and_waited_for() {
+        let mut beside = Beside::new(100);
+        beside.push(unit(5));
+        beside.reached(Nanos::MAX);
+        assert_eq!(beside.position(), Nanos::MAX);
         beside.push(unit(8));
-        assert_eq!((beside.disordered(), beside.position()), (2, 9));
+        beside.push(unit(4));
+        assert_eq!((beside.disordered(), beside.position()), (1, 8));
+        assert_eq!(taken(&beside, &mut Place::default(), 0, 99), [5, 8]);
     }
 }
