@@ -383,10 +383,10 @@ impl ElementImpl for EventSink {
     }
 
     /// Events for the pipeline, such as seeks, go upstream from here as from any sink; what ends or
-    /// flushes a stream is meant for all of them.
+    /// flushes a stream is meant for all of them. A flush can go either way.
     fn send_event(&self, event: gst::Event) -> bool {
         let pads = self.obj().sink_pads();
-        if event.is_upstream() {
+        if !event.is_downstream() {
             return pads.first().is_some_and(|pad| pad.push_event(event));
         }
         let taken = pads.iter().map(|pad| pad.send_event(event.clone()));

@@ -12,6 +12,7 @@ mod journal;
 mod power;
 mod remains;
 mod retention;
+mod sent;
 mod sound;
 mod streams;
 mod watched;
