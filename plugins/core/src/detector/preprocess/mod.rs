@@ -8,9 +8,12 @@
 //!
 //! Two rows of a plane are first blended to one of 16 bits a sample, which is plain vector code
 //! over whole rows, and then the few columns are picked out of that: half the time of picking
-//! four samples a pixel.
+//! four samples a pixel. All but the picking is compiled for every width of vectors that the
+//! processor may have.
 
 use std::ops::Range;
+
+use pulp::Arch;
 
 use super::input::{Colours, Input, Mapping, Rect, Sample};
 
@@ -22,7 +25,7 @@ mod tensor;
 pub use colour::{Colour, Matrix};
 use format::Place;
 pub use format::{PixelFormat, Planes};
-use sampling::{Axis, Component};
+use sampling::{Axis, Component, WHOLE};
 pub use tensor::TensorMut;
 
 /// The frame cannot be read.
@@ -65,12 +68,13 @@ pub struct Preprocessor {
     channels: [Channel; 3],
     /// A row of the picture in each channel.
     lines: [Vec<f32>; 3],
+    arch: Arch,
 }
 
 /// What becomes of the components in one channel of the tensor.
 #[derive(Debug, Clone, Copy)]
 struct Channel {
-    /// Factors of the components and a constant.
+    /// Factors of the blended components and a constant.
     sums: [f32; 4],
     /// Colours outside this are cut off; they come of samples beyond the nominal range.
     range: (f32, f32),
@@ -112,6 +116,7 @@ impl Preprocessor {
             spans: [const { 0..0 }; 3],
             channels: channels(to_rgb, input),
             lines: [0, 1, 2].map(|_| vec![0.0; input.width]),
+            arch: Arch::new(),
         };
         preprocessor.aim(Rect::whole(width, height));
         Ok(preprocessor)
@@ -199,12 +204,12 @@ impl Preprocessor {
             let others = self.components.get(1).zip(self.components.get(2));
             for (channel, line) in self.channels.iter().zip(&mut self.lines) {
                 let line = &mut line[..fit.width];
-                match others {
+                self.arch.dispatch(|| match others {
                     Some((second, third)) => {
                         channel.of_three([first, &second.line, &third.line], line);
                     }
                     None => channel.of_one(first, line),
-                }
+                });
             }
             target.put(fit, row, &self.lines);
         }
@@ -218,15 +223,17 @@ impl Preprocessor {
             let blended = &mut self.blended[plane];
             // Components that share a plane share its rows.
             if blended_plane != Some(plane) {
-                component.blend(planes, row, self.spans[plane].clone(), blended);
+                component.blend(self.arch, planes, row, self.spans[plane].clone(), blended);
                 blended_plane = Some(plane);
             }
-            component.pick(blended);
+            component.pick(self.arch, blended);
         }
     }
 }
 
+// Inlined, as what is not is compiled for the oldest of processors, whoever calls it.
 impl Channel {
+    #[inline(always)]
     fn of_three(&self, [first, second, third]: [&Vec<f32>; 3], line: &mut [f32]) {
         let ([a, b, c, d], (low, high)) = (self.sums, self.range);
         let samples = first.iter().zip(second).zip(third);
@@ -235,6 +242,7 @@ impl Channel {
         }
     }
 
+    #[inline(always)]
     fn of_one(&self, samples: &[f32], line: &mut [f32]) {
         let ([a, .., d], (low, high)) = (self.sums, self.range);
         for (colour, &x) in line.iter_mut().zip(samples) {
@@ -254,6 +262,7 @@ fn channels(to_rgb: [[f32; 4]; 3], input: &Input) -> [Channel; 3] {
         let offset = -input.mean[channel] / input.std[channel];
         let (black, white) = (offset, 255.0 * gain + offset);
         let [a, b, c, d] = to_rgb[rows[channel]].map(|factor| factor * gain);
+        let [a, b, c] = [a, b, c].map(|factor| factor / f32::from(WHOLE));
         Channel {
             sums: [a, b, c, d + offset],
             range: (black.min(white), black.max(white)),

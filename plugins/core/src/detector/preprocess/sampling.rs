@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use pulp::Arch;
+
 use super::FrameError;
 use super::format::{Place, Planes};
 
 /// A blended sample counts 256 times one of the frame, so 16 bits hold it.
-const WHOLE: u16 = 256;
+pub(super) const WHOLE: u16 = 256;
 
 /// The part of a frame that is taken, along one axis, in pixels.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +30,8 @@ struct Tap {
 #[derive(Debug)]
 pub(super) struct Component {
     pub(super) place: Place,
-    /// Positions are bytes within a row.
-    columns: Vec<Tap>,
+    /// Bytes within a row, of the first sample for each column of the picture.
+    columns: Vec<u32>,
     /// Positions are rows of the plane.
     rows: Vec<Tap>,
     /// Bytes from a sample to the next, and rows to the next; 0 where there is but one.
@@ -37,7 +39,12 @@ pub(super) struct Component {
     below: usize,
     /// The bytes of each row that hold the samples.
     pub(super) span: Range<usize>,
-    /// One row of the picture.
+    /// For each column of the picture the two blended samples that it lies between, the second in the
+    /// upper 16 bits.
+    pairs: Vec<u32>,
+    /// How far towards the second to go.
+    fractions: Vec<f32>,
+    /// One row of the picture, 256 times too bright.
     pub(super) line: Vec<f32>,
 }
 
@@ -50,6 +57,8 @@ impl Component {
             next: 0,
             below: 0,
             span: 0..0,
+            pairs: Vec::new(),
+            fractions: Vec::new(),
             line: Vec::new(),
         }
     }
@@ -62,12 +71,15 @@ impl Component {
         self.next = if samples.len() > 1 { step } else { 0 };
         self.below = usize::from(rows.samples().len() > 1);
         self.columns.clear();
-        self.columns.extend(columns.taps(width).map(|tap| Tap {
-            low: tap.low * step + first,
-            ..tap
-        }));
+        self.fractions.clear();
+        for tap in columns.taps(width) {
+            // A row of a frame is no longer than its width times the bytes of a pixel.
+            self.columns.push((tap.low * step + first) as u32);
+            self.fractions.push(tap.fraction);
+        }
         self.rows.clear();
         self.rows.extend(rows.taps(height));
+        self.pairs.resize(width, 0);
         self.line.resize(width, 0.0);
     }
 
@@ -93,6 +105,7 @@ impl Component {
     /// `span`; `check` has found them within the plane.
     pub(super) fn blend(
         &self,
+        arch: Arch,
         planes: &Planes<'_>,
         y: usize,
         span: Range<usize>,
@@ -105,21 +118,31 @@ impl Component {
         let (upper, lower) = (row(tap.low), row(tap.low + self.below));
         let down = (tap.fraction * f32::from(WHOLE)).round() as u16;
         let up = WHOLE - down;
-        for ((blended, &above), &below) in blended[span.clone()].iter_mut().zip(upper).zip(lower) {
-            *blended = u16::from(above) * up + u16::from(below) * down;
-        }
+        let blended = &mut blended[span.clone()];
+        arch.dispatch(|| {
+            for ((blended, &above), &below) in blended.iter_mut().zip(upper).zip(lower) {
+                *blended = u16::from(above) * up + u16::from(below) * down;
+            }
+        });
     }
 
-    /// Picks the picture's columns out of a blended row.
-    pub(super) fn pick(&mut self, blended: &[u16]) {
-        const UNIT: f32 = 1.0 / WHOLE as f32;
+    /// Picks the picture's columns out of a blended row and interpolates them.
+    pub(super) fn pick(&mut self, arch: Arch, blended: &[u16]) {
         // Known to the compiler to be as long, so that it checks once a pixel.
         let high = &blended[self.next..];
         let low = &blended[..high.len()];
-        for (value, tap) in self.line.iter_mut().zip(&self.columns) {
-            let (low, high) = (f32::from(low[tap.low]), f32::from(high[tap.low]));
-            *value = (low + (high - low) * tap.fraction) * UNIT;
+        for (pair, &at) in self.pairs.iter_mut().zip(&self.columns) {
+            let at = at as usize;
+            *pair = u32::from(low[at]) | u32::from(high[at]) << 16;
         }
+        let (line, pairs, fractions) = (&mut self.line, &self.pairs, &self.fractions);
+        arch.dispatch(|| {
+            for ((value, &pair), &fraction) in line.iter_mut().zip(pairs).zip(fractions) {
+                // Signed, as most processors turn no unsigned numbers into floats.
+                let (low, high) = ((pair & 0xffff) as i32 as f32, (pair >> 16) as i32 as f32);
+                *value = low + (high - low) * fraction;
+            }
+        });
     }
 }
 
