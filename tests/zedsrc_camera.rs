@@ -2,6 +2,9 @@
 //! evr-zed, seen through a pipeline.
 
 mod common;
+#[path = "../plugins/zed/tests/rig/mod.rs"]
+#[allow(dead_code, reason = "the rig's own tests use the rest")]
+mod rig;
 
 use std::env;
 use std::fs;
@@ -125,7 +128,8 @@ fn a_camera_is_live_with_latency_and_the_time_each_picture_was_taken() {
     let source = pipeline.by_name("zed").expect("the line names it");
     assert!(source.query(&mut latency));
     let (live, least, _) = latency.result();
-    assert_eq!((live, Some(least)), (true, first.duration()));
+    // What it takes to make a picture comes on top.
+    assert!(live && Some(least) > first.duration(), "{least}");
     pipeline.set_state(gst::State::Null).expect("it stops");
 }
 
@@ -264,8 +268,15 @@ fn a_camera_that_goes_and_comes_back_is_told_by_warnings_and_the_stream_goes_on(
     let (pipeline, sink) = start(&sdk);
     let bus = pipeline.bus().expect("a pipeline has a bus");
     let mut told = Vec::new();
-    while told.len() < 2 {
-        sample(&pipeline, &sink);
+    let is_broken = || {
+        let sample = sample(&pipeline, &sink);
+        let buffer = sample.buffer().expect("a buffer");
+        buffer.flags().contains(gst::BufferFlags::DISCONT)
+    };
+    assert!(is_broken(), "the stream begins");
+    let mut breaks = 0;
+    while told.len() < 2 || breaks == 0 {
+        breaks += u32::from(is_broken());
         while let Some(message) = bus.pop_filtered(&[gst::MessageType::Warning]) {
             if let gst::MessageView::Warning(warning) = message.view() {
                 told.push(warning.error().to_string());
@@ -276,7 +287,22 @@ fn a_camera_that_goes_and_comes_back_is_told_by_warnings_and_the_stream_goes_on(
         told[0].contains("has gone") && told[1].contains("is back"),
         "{told:?}"
     );
-    sample(&pipeline, &sink);
+    pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
+fn pictures_that_nobody_took_in_time_count_as_dropped_and_leave_a_gap() {
+    let (_folder, sdk) = sdk(&[]);
+    // It takes five times as long as the stand-in needs for a picture.
+    let (pipeline, sink) = start(&format!("{sdk} ! identity sleep-time=5000"));
+    let source = pipeline.by_name("zed").expect("the line names it");
+    for _ in 0..3 {
+        sample(&pipeline, &sink);
+    }
+    let late = sample(&pipeline, &sink);
+    let buffer = late.buffer().expect("a buffer");
+    assert!(buffer.flags().contains(gst::BufferFlags::DISCONT));
+    assert!(source.property::<u64>("dropped") > 0);
     pipeline.set_state(gst::State::Null).expect("it stops");
 }
 
@@ -303,11 +329,19 @@ fn what_cannot_be_opened_is_refused_with_cause_and_cure() {
 /// Runs the test again with the kernel's stand-in, since it has to be there from the start; true
 /// in the process that has it.
 fn with_uvc_camera(name: &str) -> bool {
+    with_uvc_camera_that_sees(name, None)
+}
+
+/// The same of a camera whose pictures are all this one, in YUYV.
+fn with_uvc_camera_that_sees(name: &str, picture: Option<fn() -> Vec<u8>>) -> bool {
     if env::var_os("ZED_SHIM").is_some() {
         return true;
     }
     let folder = tempfile::tempdir().expect("a folder for the stand-in");
     let shim = built("uvc/shim.c", &[], folder.path(), "shim.so");
+    if let Some(picture) = picture {
+        fs::write(folder.path().join("picture"), picture()).expect("a file is written");
+    }
     let video = folder.path().join("sys/class/video4linux/video0/device");
     fs::create_dir_all(&video).expect("a folder is made");
     fs::write(video.join("modalias"), "usb:v2B03pF880d0102\n").expect("a file is written");
@@ -396,4 +430,76 @@ fn a_usb_camera_is_rectified_by_its_calibration_where_that_is_found_by_number() 
     let bus = pipeline.bus().expect("a pipeline has a bus");
     assert!(bus.pop_filtered(&[gst::MessageType::Warning]).is_none());
     pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+/// What the rig sees of a wall that stands 1.5 m before it, in YUYV.
+fn wall() -> Vec<u8> {
+    let [left, right] = rig::pictures(1500.0, 0.0);
+    let rows = left.chunks(rig::WIDTH).zip(right.chunks(rig::WIDTH));
+    let both = rows.flat_map(|(left, right)| [left, right].concat());
+    both.flat_map(|luma| [luma, 128]).collect()
+}
+
+fn pts(sample: &gst::Sample) -> gst::ClockTime {
+    let pts = sample.buffer().and_then(gst::BufferRef::pts);
+    pts.expect("each picture has a time")
+}
+
+#[test]
+fn depth_of_a_usb_camera_is_matched_from_the_newest_pictures_and_the_others_are_told_of() {
+    let name =
+        "depth_of_a_usb_camera_is_matched_from_the_newest_pictures_and_the_others_are_told_of";
+    if !with_uvc_camera_that_sees(name, Some(wall)) {
+        return;
+    }
+    let camera = "backend=uvc camera-resolution=vga camera-fps=100 depth-minimum-distance=700";
+    let missing = refusal(&format!("{camera} stream-type=depth"));
+    for word in ["stream-type asks for depth", "SN38486288.conf"] {
+        assert!(missing.contains(word), "{missing} lacks {word}");
+    }
+    let folder = tempfile::tempdir().expect("a folder for the calibration");
+    let conf = folder.path().join("SN38486288.conf");
+    fs::write(conf, rig::CALIBRATION).expect("a file is written");
+    let camera = format!(
+        "{camera} optional-settings-path={}",
+        folder.path().display()
+    );
+    let middle = rig::HEIGHT / 2 * rig::WIDTH + rig::WIDTH / 2;
+    for (stream_type, expected, bytes, at) in [
+        ("depth", "GRAY16_LE 672x376 100", 2, middle),
+        (
+            "left-depth",
+            "BGRA 672x752 100",
+            4,
+            rig::WIDTH * rig::HEIGHT + middle,
+        ),
+    ] {
+        let (pipeline, sink) = start(&format!("{camera} stream-type={stream_type}"));
+        let source = pipeline.by_name("zed").expect("the line names it");
+        // The first was taken at the opening, and what came until the second nobody asked for.
+        sample(&pipeline, &sink);
+        let mut last = pts(&sample(&pipeline, &sink));
+        for _ in 0..3 {
+            let next = sample(&pipeline, &sink);
+            assert_eq!(caps(&next), expected);
+            let buffer = next.buffer().expect("a buffer");
+            let map = buffer.map_readable().expect("memory");
+            let mut depth = [0; 4];
+            depth[..bytes].copy_from_slice(&map[at * bytes..][..bytes]);
+            let depth = u32::from_le_bytes(depth);
+            assert!(depth.abs_diff(1500) < 50, "{stream_type}: {depth} mm");
+            // It takes longer than a hundredth of a second, so that some were passed over.
+            assert!(buffer.flags().contains(gst::BufferFlags::DISCONT));
+            let gap = pts(&next).saturating_sub(last);
+            assert!(gap > gst::ClockTime::from_mseconds(15), "{gap}");
+            last = pts(&next);
+        }
+        let dropped: u64 = source.property("dropped");
+        assert!(dropped >= 3, "{dropped}");
+        let mut latency = gst::query::Latency::new();
+        assert!(source.query(&mut latency));
+        let frame = gst::ClockTime::from_mseconds(10);
+        assert!(latency.result().1 > 2 * frame, "{latency:?}");
+        pipeline.set_state(gst::State::Null).expect("it stops");
+    }
 }

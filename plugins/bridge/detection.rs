@@ -117,6 +117,16 @@ pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observat
     }
 }
 
+/// What whoever looked at a frame has seen, `None` where nobody did. With a detector of ours
+/// upstream (`is_marked`), frames that were looked at are marked; others mark only what they found.
+pub(crate) fn looked_at(
+    buffer: &gst::BufferRef,
+    size: (u32, u32),
+    is_marked: bool,
+) -> Option<Observation> {
+    read(buffer, size).or_else(|| (!is_marked).then(Observation::default))
+}
+
 /// What GStreamer's own metas add: tracks, and where there are no regions, detections.
 #[cfg(feature = "v1_24")]
 fn with_analytics(

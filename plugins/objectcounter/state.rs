@@ -56,13 +56,7 @@ impl State {
 
     /// What a frame shows and raises; `None` where it was not inferred or counted before.
     pub(super) fn observe(&mut self, buffer: &gst::BufferRef) -> Option<Seen> {
-        let observation = match detection::read(buffer, self.size) {
-            Some(observation) => observation,
-            // Our detectors mark each frame that they inferred.
-            None if self.model.is_some() => return None,
-            // Others mark only what they found.
-            None => Default::default(),
-        };
+        let observation = detection::looked_at(buffer, self.size, self.model.is_some())?;
         let age = detection::age(buffer);
         let running_time = running_time(&self.segment, buffer.pts());
         let media_time = running_time.map(|time| time.saturating_sub_unsigned(age));

@@ -4,7 +4,7 @@
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use evr_core::{
-    detection::{Detection, Observation},
+    detection::Detection,
     tracker::{Config, Ended, Identity, Tracker},
 };
 use glib::Properties;
@@ -97,15 +97,10 @@ enum Seen {
 impl State {
     fn frame(&mut self, buffer: &gst::BufferRef, settings: &Settings) -> (Seen, Vec<Ended>) {
         let time = running_time(&self.segment, buffer.pts());
-        let observation = match detection::read(buffer, self.size) {
-            Some(observation) => observation,
-            // Our detectors mark each frame that they inferred.
-            None if self.model.is_some() => {
-                let predicted = settings.predict.then(|| self.tracker.predict(time));
-                return (Seen::Predicted(predicted.unwrap_or_default()), Vec::new());
-            }
-            // Others mark only what they found.
-            None => Observation::default(),
+        let looked_at = detection::looked_at(buffer, self.size, self.model.is_some());
+        let Some(observation) = looked_at else {
+            let predicted = settings.predict.then(|| self.tracker.predict(time));
+            return (Seen::Predicted(predicted.unwrap_or_default()), Vec::new());
         };
         let detections = &observation.detections;
         // A frame that comes twice, or bears again what an earlier one showed, is seen once.

@@ -28,10 +28,6 @@ pub(super) enum ComposeError {
     Rectify(#[from] RectifyError),
     #[error(transparent)]
     Depth(#[from] DepthError),
-    #[error(
-        "stream-type=left-depth needs pictures in BGRA, and these are {0}: use stream-type=depth"
-    )]
-    NoColour(VideoFormat),
     #[error("a frame could not be mapped or made: {0}")]
     Frame(#[from] glib::BoolError),
 }
@@ -73,11 +69,12 @@ pub(super) struct Composer {
 }
 
 /// What pictures have to be for a stream type, where not any format will do.
-pub(super) fn formats(show: ZedSrcStreamType) -> Option<&'static str> {
-    (show == ZedSrcStreamType::LeftDepth).then_some("video/x-raw,format=BGRA")
+pub(super) fn format(show: ZedSrcStreamType) -> Option<VideoFormat> {
+    (show == ZedSrcStreamType::LeftDepth).then_some(VideoFormat::Bgra)
 }
 
 impl Composer {
+    /// For pictures of `input`, which [`format`] agrees with.
     pub(super) fn new(
         input: &VideoInfo,
         layout: ZedSrcFileLayout,
@@ -102,9 +99,6 @@ impl Composer {
             ZedSrcStreamType::TopBottom => (&[(0, 0, 0), (1, 0, 1)], 1, 2),
             ZedSrcStreamType::SideBySide => (&[(0, 0, 0), (1, 1, 0)], 2, 1),
             ZedSrcStreamType::Depth => (&[], 1, 1),
-            ZedSrcStreamType::LeftDepth if input.format() != VideoFormat::Bgra => {
-                return Err(ComposeError::NoColour(input.format()));
-            }
             ZedSrcStreamType::LeftDepth => (&[(0, 0, 0)], 1, 2),
         };
         let (width_shown, height_shown) = (width * columns, height * rows);

@@ -79,11 +79,11 @@ impl Drop for File {
 }
 
 impl File {
-    /// Opens the file and waits for its first picture, `patience` seconds at most. `formats` are
-    /// the caps that pictures are to have, if not any that can be cut and bent.
+    /// Opens the file and waits for its first picture, `patience` seconds at most. They have
+    /// `format`, or else any that can be cut and bent.
     pub(super) fn open(
         source: &Source,
-        formats: Option<&str>,
+        format: Option<gst_video::VideoFormat>,
         patience: f32,
     ) -> Result<Self, FileError> {
         let name = source.name.clone();
@@ -98,7 +98,7 @@ impl File {
             }
             Kind::Video | Kind::Raw { .. } => None,
         };
-        let (pipeline, sink) = reader(source, front.as_ref(), formats)?;
+        let (pipeline, sink) = reader(source, front.as_ref(), format)?;
         let mut file = Self {
             name,
             pipeline,
@@ -244,7 +244,7 @@ fn captured(sample: &gst::Sample) -> Option<u64> {
 fn reader(
     source: &Source,
     front: Option<&Front>,
-    wanted: Option<&str>,
+    format: Option<gst_video::VideoFormat>,
 ) -> Result<(gst::Pipeline, gst_app::AppSink), FileError> {
     let (start, formats) = match (source.kind, front) {
         (Kind::Raw { width, height, fps }, _) => (
@@ -260,7 +260,6 @@ fn reader(
         (_, Some(_)) => ("appsrc name=in".to_owned(), RAW_FORMAT),
     };
     let line = format!("{start} ! videoconvert ! appsink name=out sync=false max-buffers=2");
-    let formats = wanted.unwrap_or(formats);
     let pipeline = gst::parse::launch(&line)
         .map_err(|err| FileError::NoElement("a decoder of GStreamer's base plugins", err))?
         .downcast::<gst::Pipeline>()
@@ -276,6 +275,10 @@ fn reader(
     }
     let sink = pipeline.by_name("out").expect("the line names it");
     let sink: gst_app::AppSink = sink.downcast().expect("the line makes an appsink");
-    sink.set_caps(Some(&formats.parse().expect("the caps are right")));
+    let caps = match format {
+        Some(format) => gst_video::VideoCapsBuilder::new().format(format).build(),
+        None => formats.parse().expect("the caps are right"),
+    };
+    sink.set_caps(Some(&caps));
     Ok((pipeline, sink))
 }

@@ -7,17 +7,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use evr_core::detection::{BoundingBox, Detection, Observation};
 use evr_zed::control::{Control, changes};
 use evr_zed::{sdk, uvc};
 use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
 
-use super::asked::Way;
-use super::compose::Composer;
+use super::device::{Device, device};
 use super::pack::pack;
+use super::raw::Raw;
 use super::settings::Settings;
-use super::{ZedSrcFileLayout, ZedSrcStreamType, factory, sensed};
+use super::{ZedSrcStreamType, sensed};
 use crate::bridge::detection;
 
 /// What comes out of a camera.
@@ -37,21 +38,10 @@ pub(super) struct Picture {
     pub lost: u64,
 }
 
-enum Device {
-    Sdk(sdk::Session),
-    Uvc(Box<uvc::Camera>),
-}
-
 /// A backend's frame.
 enum Shot {
     Sdk(Box<sdk::Frame>),
     Uvc(Box<uvc::Frame>),
-}
-
-/// Cuts and bends raw pictures; the SDK's need neither.
-struct Raw {
-    composer: Composer,
-    input: VideoInfo,
 }
 
 pub(super) struct Live {
@@ -60,7 +50,9 @@ pub(super) struct Live {
     raw: Option<Raw>,
     output: VideoInfo,
     /// The first picture, which told the size.
-    first: Option<Shot>,
+    first: Option<Picture>,
+    /// How long making that one took.
+    pub made_in: Duration,
     /// What is to be told of the opening.
     warnings: Vec<String>,
     held: Vec<Control>,
@@ -87,6 +79,7 @@ impl Live {
                 .build()
                 .map_err(|err| err.to_string())?,
             first: None,
+            made_in: Duration::ZERO,
             warnings,
             held: Vec::new(),
             recording: None,
@@ -96,8 +89,11 @@ impl Live {
             discont: true,
         };
         live.set(settings);
-        live.first = Some(live.begin()?);
-        live.lay_out(settings)?;
+        let shot = live.begin()?;
+        live.lay_out(settings, &shot)?;
+        let begun = Instant::now();
+        live.first = Some(live.picture(shot, 0)?);
+        live.made_in = begun.elapsed();
         Ok(live)
     }
 
@@ -115,10 +111,10 @@ impl Live {
     }
 
     /// Decides from the first picture how all are shown.
-    fn lay_out(&mut self, settings: &Settings) -> Result<(), String> {
+    fn lay_out(&mut self, settings: &Settings, first: &Shot) -> Result<(), String> {
         let fps = gst::Fraction::new(settings.fps, 1);
-        match (&self.first, &self.device) {
-            (Some(Shot::Sdk(frame)), Device::Sdk(session)) => {
+        match (first, &self.device) {
+            (Shot::Sdk(frame), Device::Sdk(session)) => {
                 let fps = match session.info().fps.round() {
                     known if known >= 1.0 => gst::Fraction::new(known as i32, 1),
                     _ => fps,
@@ -127,23 +123,11 @@ impl Live {
                 let packed = packed.ok_or("the SDK did not give what stream-type asks for")?;
                 self.output = packed.info(fps).map_err(|err| err.to_string())?;
             }
-            (Some(Shot::Uvc(frame)), Device::Uvc(camera)) => {
-                let size = (frame.width as u32, frame.height as u32);
-                let input = VideoInfo::builder(VideoFormat::I420, size.0, size.1).fps(fps);
-                let input = input.build().map_err(|err| err.to_string())?;
+            (Shot::Uvc(frame), Device::Uvc(camera)) => {
                 let serial = camera.info().serial;
-                let calibration = factory::calibration(settings, serial, &mut self.warnings)?;
-                let layout = ZedSrcFileLayout::SideBySide;
-                let composer = Composer::new(
-                    &input,
-                    layout,
-                    self.show,
-                    calibration.as_ref(),
-                    settings.matching().map_err(|err| err.to_string())?,
-                );
-                let composer = composer.map_err(|err| err.to_string())?;
-                self.output = composer.output().clone();
-                self.raw = Some(Raw { composer, input });
+                let raw = Raw::new(settings, frame, serial, &mut self.warnings)?;
+                self.output = raw.output().clone();
+                self.raw = Some(raw);
             }
             _ => return Err("the camera's pictures are of another kind than itself".into()),
         }
@@ -193,26 +177,25 @@ impl Live {
         if let Some(text) = self.warnings.pop() {
             return Ok(Next::Warning(text));
         }
-        let (shot, lost) = match self.first.take() {
-            Some(shot) => (shot, 0),
-            None => match self.wait()? {
-                Waited::Shot(shot) => {
-                    let lost = self.count(&shot);
-                    (shot, lost)
-                }
-                Waited::Warning(text) => return Ok(Next::Warning(text)),
-                Waited::Lost(text) => {
-                    self.pause();
-                    return Ok(Next::Warning(text));
-                }
-                Waited::End => return Ok(Next::End),
-                Waited::Interrupted => {
-                    self.pause();
-                    return Ok(Next::Interrupted);
-                }
-            },
-        };
-        self.picture(shot, lost).map(Next::Picture)
+        if let Some(first) = self.first.take() {
+            return Ok(Next::Picture(first));
+        }
+        Ok(match self.wait()? {
+            Waited::Shot(shot) => {
+                let lost = self.count(&shot);
+                Next::Picture(self.picture(shot, lost)?)
+            }
+            Waited::Warning(text) => Next::Warning(text),
+            Waited::Lost(text) => {
+                self.pause();
+                Next::Warning(text)
+            }
+            Waited::End => Next::End,
+            Waited::Interrupted => {
+                self.pause();
+                Next::Interrupted
+            }
+        })
     }
 
     /// What is missed until the next picture was missed by nobody's fault.
@@ -275,7 +258,8 @@ impl Live {
             Shot::Sdk(mut frame) => (self.rectified(&mut frame)?, frame.captured),
             Shot::Uvc(frame) => {
                 let captured = frame.captured;
-                (self.raw(*frame)?, captured)
+                let raw = self.raw.as_mut().ok_or("no way to show raw pictures")?;
+                (raw.show(*frame)?, captured)
             }
         };
         let fields = buffer.make_mut();
@@ -359,22 +343,6 @@ impl Live {
         }
         Ok(())
     }
-
-    fn raw(&mut self, frame: uvc::Frame) -> Result<gst::Buffer, String> {
-        let size = self.output.size();
-        let raw = self.raw.as_mut().ok_or("no way to show raw pictures")?;
-        let source = gst::Buffer::from_mut_slice(frame.data);
-        let mut buffer = gst::Buffer::with_size(size).map_err(|err| err.to_string())?;
-        debug_assert_eq!(source.size(), raw.input.size());
-        let fields = buffer.make_mut();
-        raw.composer
-            .compose(&source, fields)
-            .map_err(|err| err.to_string())?;
-        if let Some(readings) = &frame.sensors {
-            sensed::attach_uvc(fields, readings).map_err(|err| err.to_string())?;
-        }
-        Ok(buffer)
-    }
 }
 
 /// What became of waiting for a picture.
@@ -384,43 +352,4 @@ enum Waited {
     Lost(String),
     End,
     Interrupted,
-}
-
-/// Why the SDK cannot be opened, if so.
-pub(super) fn lacks_sdk(settings: &Settings) -> Option<String> {
-    let library = settings.sdk_library();
-    let opened = sdk::Sdk::open(library.as_deref(), settings.sdk_allow_newer);
-    opened.err().map(|reason| reason.to_string())
-}
-
-fn device(settings: &Settings, warnings: &mut Vec<String>) -> Result<Device, String> {
-    let by_uvc = || {
-        if let Some(name) = settings.needs_sdk() {
-            return Err(format!(
-                "{name} needs the SDK: use backend=sdk, or leave it out"
-            ));
-        }
-        let camera = uvc::Camera::open(settings.uvc_options()?);
-        camera
-            .map(|camera| Device::Uvc(Box::new(camera)))
-            .map_err(|err| err.to_string())
-    };
-    if settings.way() == Way::Uvc {
-        return by_uvc();
-    }
-    let library = settings.sdk_library();
-    let library = match sdk::Sdk::open(library.as_deref(), settings.sdk_allow_newer) {
-        Ok(library) => library,
-        Err(reason) if settings.way() == Way::Either => {
-            let device =
-                by_uvc().map_err(|err| format!("{err}. Nor does the SDK help: {reason}"))?;
-            warnings.push(format!(
-                "the camera is read without the SDK, by UVC: {reason}"
-            ));
-            return Ok(device);
-        }
-        Err(reason) => return Err(reason.to_string()),
-    };
-    let session = sdk::Session::open(&library, settings.sdk_options()?);
-    session.map(Device::Sdk).map_err(|err| err.to_string())
 }

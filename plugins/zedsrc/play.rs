@@ -10,7 +10,7 @@ use gst::prelude::*;
 
 use super::{
     ZedSrcFileLayout,
-    compose::{Composer, formats},
+    compose::{Composer, format},
     factory,
     file::{self, File, Picture},
     sensed,
@@ -50,8 +50,8 @@ impl Played {
     pub(super) fn open(settings: &Settings, warnings: &mut Vec<String>) -> Result<Self, String> {
         let source = settings.file().map_err(|err| err.to_string())?;
         let matching = settings.matching().map_err(|err| err.to_string())?;
-        let formats = formats(settings.stream_type);
-        let file = File::open(&source, formats, settings.open_timeout);
+        let format = format(settings.stream_type);
+        let file = File::open(&source, format, settings.open_timeout);
         let file = file.map_err(|err| err.to_string())?;
         let (layout, serial) = match file.svo() {
             None => (settings.file_layout, None),

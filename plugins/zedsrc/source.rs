@@ -17,6 +17,7 @@ use gst_base::{
 use super::{
     ZedSrc,
     asked::Way,
+    device::lacks_sdk,
     live::{self, Live},
     play::{self, Played, frame_time},
     settings::Settings,
@@ -42,6 +43,8 @@ struct State {
     interrupted: Option<Arc<AtomicBool>>,
     real_time: bool,
     frame: Option<gst::ClockTime>,
+    /// How long it takes from the end of a picture's time until it leaves.
+    latency: gst::ClockTime,
     duration: Option<gst::ClockTime>,
     caps: Option<gst::Caps>,
     dropped: u64,
@@ -169,6 +172,7 @@ impl Source {
             interrupted: Some(live.interrupted()),
             real_time: settings.is_live(),
             frame: frame_time(info.fps()),
+            latency: gst::ClockTime::try_from(live.made_in).unwrap_or_default(),
             caps: info.to_caps().ok(),
             live: Some(Box::new(live)),
             ..State::default()
@@ -243,7 +247,7 @@ impl BaseSrcImpl for Source {
         };
         let no_sdk = match settings.way() {
             Way::File => None,
-            Way::Svo => match live::lacks_sdk(&settings) {
+            Way::Svo => match lacks_sdk(&settings) {
                 None => return self.start_live(&settings).map_err(wrong),
                 lacks => lacks,
             },
@@ -307,13 +311,12 @@ impl BaseSrcImpl for Source {
         match query.view_mut() {
             gst::QueryViewMut::Latency(latency) => {
                 let state = self.lock();
-                let min = state.frame.filter(|_| state.real_time);
+                let min = match state.real_time {
+                    true => state.frame.unwrap_or_default() + state.latency,
+                    false => gst::ClockTime::ZERO,
+                };
                 // A file waits as long as it is let.
-                latency.set(
-                    state.real_time,
-                    min.unwrap_or_default(),
-                    gst::ClockTime::NONE,
-                );
+                latency.set(state.real_time, min, gst::ClockTime::NONE);
                 true
             }
             gst::QueryViewMut::Duration(duration)

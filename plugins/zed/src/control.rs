@@ -70,10 +70,9 @@ impl Controls {
 
 /// What has to be set so that a camera which holds `held` holds `wanted`.
 pub fn changes(held: &[Control], wanted: &[Control]) -> Vec<Control> {
-    let region = |control: &Control| matches!(control, Control::ExposureRegion(..));
     let mut changes = Vec::new();
     // Nobody asks for a part of the picture any more, or for that of other eyes.
-    for old in held.iter().filter(|old| region(old)) {
+    for old in held {
         if let Control::ExposureRegion(side, Some(_)) = *old
             && !wanted.contains(old)
         {

@@ -15,7 +15,6 @@ struct Point {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Map {
     width: usize,
-    height: usize,
     points: Vec<Point>,
 }
 
@@ -50,7 +49,6 @@ impl Map {
         }
         Self {
             width: width as usize,
-            height: height as usize,
             points,
         }
     }
@@ -82,12 +80,6 @@ impl Map {
                 }
             }
         }
-    }
-
-    /// The size of source and result in pixels.
-    #[must_use]
-    pub fn size(&self) -> (usize, usize) {
-        (self.width, self.height)
     }
 }
 

@@ -10,6 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use evr_zed::control::{Control, Setting, Side};
@@ -256,6 +257,30 @@ fn a_torn_picture_is_not_shown_and_counted() {
                 break;
             }
         }
+    });
+}
+
+#[test]
+fn who_comes_late_gets_a_picture_of_now_and_the_number_of_those_missed() {
+    let name = "who_comes_late_gets_a_picture_of_now_and_the_number_of_those_missed";
+    with_camera(name, &[], |folder| {
+        let mut camera = open(folder);
+        let first = frame(&mut camera);
+        // Twenty pictures, while the kernel has four buffers.
+        thread::sleep(Duration::from_millis(200));
+        let before = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970");
+        let late = frame(&mut camera);
+        // As well as two clocks agree.
+        let captured = Duration::from_nanos(late.captured);
+        assert!(
+            captured + Duration::from_millis(2) > before,
+            "{captured:?} and {before:?}"
+        );
+        let missed = (late.captured - first.captured) / 10_000_000 - 1;
+        let lost = late.lost - first.lost;
+        assert!(lost.abs_diff(missed) <= 1, "{lost} instead of {missed}");
     });
 }
 

@@ -1,8 +1,9 @@
 //! A camera that is read without the SDK: raw pictures of both eyes, settings, sensors.
 //!
 //! Belongs here: which camera, what is done on opening, and waiting for one that has gone. No
-//! thread is needed for pictures, since the kernel keeps the newest ones: whoever calls
-//! [`Camera::next`] waits here, in pieces short enough to be interrupted.
+//! thread is needed for pictures: the kernel keeps the first that nobody has taken, and who comes
+//! late passes over them to the next one. Whoever calls [`Camera::next`] waits here, in pieces
+//! short enough to be interrupted.
 
 use std::collections::VecDeque;
 use std::io;

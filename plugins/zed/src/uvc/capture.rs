@@ -45,6 +45,8 @@ pub struct Capture {
     /// Pictures that were torn, damaged or replaced by newer ones.
     lost: u64,
     last: Option<u32>,
+    /// The last look found stale pictures alone; never twice in a row, so that pictures go on.
+    passed_over: bool,
 }
 
 /// A picture in the device's memory.
@@ -140,6 +142,7 @@ impl Video {
             stride,
             epoch: epoch(),
             lost: 0,
+            passed_over: false,
             last: None,
             video: self,
         };
@@ -218,7 +221,9 @@ impl Capture {
             return Ok(None);
         }
         let mut newest: Option<Buffer> = None;
+        let mut filled = 0;
         while let Some(taken) = self.take()? {
+            filled += 1;
             let old = if self.whole(&taken).is_some() {
                 newest.replace(taken)
             } else {
@@ -231,6 +236,14 @@ impl Capture {
         let Some(newest) = newest else {
             return Ok(None);
         };
+        // The kernel fills buffers as long as it has any: where it had none left, nobody came for
+        // a while, the newest is as old as that, and the next comes soon.
+        let stale = filled == self.buffers.len() && !self.passed_over;
+        self.passed_over = stale;
+        if stale {
+            self.give(newest.index)?;
+            return Ok(None);
+        }
         // The kernel counts every picture, also those that it had no buffer for.
         let missed = self.last.map_or(0, |last| {
             newest.sequence.wrapping_sub(last).saturating_sub(1)

@@ -28,11 +28,19 @@
 #include <unistd.h>
 
 #define BUFFERS 4
+/* Nanoseconds from one picture to the next. */
+#define PACE 10000000
 
 static int video = -1, hid = -1, opens, away, frames, width, height;
 static unsigned char *memory[BUFFERS];
 static size_t length;
-static bool queued[BUFFERS], streaming, gone;
+static bool queued[BUFFERS], drawn[BUFFERS], streaming, gone;
+/* Filled and not yet taken, the oldest first. */
+static struct {
+    unsigned index, sequence;
+    struct timespec at;
+} filled[BUFFERS];
+static unsigned waiting;
 static unsigned char registers[0x10000], result[384];
 static unsigned reports;
 
@@ -56,7 +64,7 @@ static void note(const char *format, ...) {
 }
 
 static int ticking(void) {
-    struct itimerspec every = {{0, 4000000}, {0, 1000000}};
+    struct itimerspec every = {{0, PACE}, {0, 1000000}};
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     timerfd_settime(fd, 0, &every, NULL);
     return fd;
@@ -132,6 +140,7 @@ int close(int fd) {
         real = (int (*)(int))dlsym(RTLD_NEXT, "close");
     if (fd >= 0 && fd == video) {
         video = -1;
+        waiting = 0;
         memset(queued, 0, sizeof queued);
     }
     if (fd >= 0 && fd == hid)
@@ -177,40 +186,73 @@ static int unit(struct uvc_xu_control_query *query) {
     return 0;
 }
 
-static int take(struct v4l2_buffer *buffer) {
+/* What the camera has sent since the last look: every picture is counted, and goes into a buffer if
+ * one is free. */
+static void arrive(void) {
     uint64_t ticks;
     struct timespec now;
-    if (!streaming || setting("ZED_SHIM_SILENT", 0) || read(video, &ticks, 8) != 8)
-        return fail(EAGAIN);
-    for (unsigned index = 0; index < BUFFERS; index++) {
-        if (!queued[index])
-            continue;
-        if (opens == 1 && frames == setting("ZED_SHIM_UNPLUG", -1)) {
-            gone = true;
-            away = setting("ZED_SHIM_AWAY", 2);
-            frames++;
-            return fail(ENODEV);
-        }
-        queued[index] = false;
-        for (int y = 0; y < height; y++)
-            for (int x = 0; x < width; x++) {
-                unsigned char *pixel = memory[index] + 2 * ((size_t)y * (size_t)width + (size_t)x);
-                pixel[0] = (unsigned char)(x < width / 2 ? 50 : 200);
-                pixel[1] = (unsigned char)(x % 2 ? 140 : 110);
+    if (read(video, &ticks, 8) != 8)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    for (uint64_t left = ticks; left-- > 0; frames++)
+        for (unsigned index = 0; index < BUFFERS; index++)
+            if (queued[index]) {
+                uint64_t at = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - left * PACE;
+                queued[index] = false;
+                filled[waiting].index = index;
+                filled[waiting].sequence = (unsigned)frames;
+                filled[waiting].at.tv_sec = (time_t)(at / 1000000000);
+                filled[waiting++].at.tv_nsec = (long)(at % 1000000000);
+                break;
             }
-        memory[index][0] = (unsigned char)frames;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        buffer->index = index;
-        buffer->bytesused = (unsigned)length;
-        if (frames == setting("ZED_SHIM_TORN", -1))
-            buffer->bytesused = (unsigned)length / 2;
-        buffer->flags = 0;
-        buffer->timestamp.tv_sec = now.tv_sec;
-        buffer->timestamp.tv_usec = now.tv_nsec / 1000;
-        buffer->sequence = (unsigned)frames++;
-        return 0;
+}
+
+/* The picture in the folder's file `picture`, or two plain eyes. */
+static void draw(unsigned char *pixels) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/picture", getenv("ZED_SHIM"));
+    FILE *file = fopen(path, "r");
+    if (file) {
+        if (fread(pixels, 1, length, file) != length)
+            abort();
+        fclose(file);
+        return;
     }
-    return fail(EAGAIN);
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            unsigned char *pixel = pixels + 2 * ((size_t)y * (size_t)width + (size_t)x);
+            pixel[0] = (unsigned char)(x < width / 2 ? 50 : 200);
+            pixel[1] = (unsigned char)(x % 2 ? 140 : 110);
+        }
+}
+
+static int take(struct v4l2_buffer *buffer) {
+    if (!streaming || setting("ZED_SHIM_SILENT", 0))
+        return fail(EAGAIN);
+    arrive();
+    int last = setting("ZED_SHIM_UNPLUG", -1);
+    if (opens == 1 && last >= 0 && frames > last) {
+        gone = true;
+        away = setting("ZED_SHIM_AWAY", 2);
+        return fail(ENODEV);
+    }
+    if (waiting == 0)
+        return fail(EAGAIN);
+    unsigned index = filled[0].index, sequence = filled[0].sequence;
+    if (!drawn[index])
+        draw(memory[index]);
+    drawn[index] = true;
+    memory[index][0] = (unsigned char)sequence;
+    buffer->index = index;
+    buffer->bytesused = (unsigned)length;
+    if ((int)sequence == setting("ZED_SHIM_TORN", -1))
+        buffer->bytesused = (unsigned)length / 2;
+    buffer->flags = 0;
+    buffer->timestamp.tv_sec = filled[0].at.tv_sec;
+    buffer->timestamp.tv_usec = filled[0].at.tv_nsec / 1000;
+    buffer->sequence = sequence;
+    memmove(filled, filled + 1, --waiting * sizeof filled[0]);
+    return 0;
 }
 
 int ioctl(int fd, unsigned long request, ...) {
@@ -273,12 +315,17 @@ int ioctl(int fd, unsigned long request, ...) {
     }
     case VIDIOC_DQBUF:
         return take(argument);
-    case VIDIOC_STREAMON:
+    case VIDIOC_STREAMON: {
+        uint64_t before;
+        if (read(video, &before, 8) != 8)
+            before = 0;
         streaming = true;
         return 0;
+    }
     case VIDIOC_STREAMOFF:
         streaming = false;
         memset(queued, 0, sizeof queued);
+        waiting = 0;
         note("stream off");
         return 0;
     case VIDIOC_S_CTRL: {
@@ -316,6 +363,7 @@ static void *map(void *start, size_t size, int access, int flags, int fd, off_t 
     if (fd != video || video < 0)
         return real(start, size, access, flags, fd, offset);
     flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    drawn[(offset / 0x1000000) % BUFFERS] = false;
     return memory[(offset / 0x1000000) % BUFFERS] = real(start, size, access, flags, -1, 0);
 }
 

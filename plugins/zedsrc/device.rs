@@ -1,0 +1,50 @@
+//! Which camera is opened, and by which of the two ways.
+
+use evr_zed::{sdk, uvc};
+
+use super::asked::Way;
+use super::settings::Settings;
+
+pub(super) enum Device {
+    Sdk(sdk::Session),
+    Uvc(Box<uvc::Camera>),
+}
+
+/// Why the SDK cannot be opened, if so.
+pub(super) fn lacks_sdk(settings: &Settings) -> Option<String> {
+    let library = settings.sdk_library();
+    let opened = sdk::Sdk::open(library.as_deref(), settings.sdk_allow_newer);
+    opened.err().map(|reason| reason.to_string())
+}
+
+pub(super) fn device(settings: &Settings, warnings: &mut Vec<String>) -> Result<Device, String> {
+    let by_uvc = || {
+        if let Some(name) = settings.needs_sdk() {
+            return Err(format!(
+                "{name} needs the SDK: use backend=sdk, or leave it out"
+            ));
+        }
+        let camera = uvc::Camera::open(settings.uvc_options()?);
+        camera
+            .map(|camera| Device::Uvc(Box::new(camera)))
+            .map_err(|err| err.to_string())
+    };
+    if settings.way() == Way::Uvc {
+        return by_uvc();
+    }
+    let library = settings.sdk_library();
+    let library = match sdk::Sdk::open(library.as_deref(), settings.sdk_allow_newer) {
+        Ok(library) => library,
+        Err(reason) if settings.way() == Way::Either => {
+            let device =
+                by_uvc().map_err(|err| format!("{err}. Nor does the SDK help: {reason}"))?;
+            warnings.push(format!(
+                "the camera is read without the SDK, by UVC: {reason}"
+            ));
+            return Ok(device);
+        }
+        Err(reason) => return Err(reason.to_string()),
+    };
+    let session = sdk::Session::open(&library, settings.sdk_options()?);
+    session.map(Device::Sdk).map_err(|err| err.to_string())
+}
