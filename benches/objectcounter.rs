@@ -48,6 +48,7 @@ fn observation(seq: u64) -> Observation {
         },
         track_id: Some(n as i64),
         distance: None,
+        position: None,
     };
     Observation {
         seq,

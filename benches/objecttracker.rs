@@ -111,6 +111,7 @@ fn walker(k: usize, n: u64) -> Detection {
         bbox: BoundingBox::from_corners(x + tremble, y, x + 0.05 + tremble, y + 0.16),
         track_id: None,
         distance: None,
+        position: None,
     }
 }
 

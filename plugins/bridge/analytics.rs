@@ -60,6 +60,7 @@ pub(super) fn read(buffer: &gst::BufferRef, (width, height): (u32, u32)) -> Vec<
             ),
             track_id: track(&meta, object.id()),
             distance: None,
+            position: None,
         })
     };
     meta.iter::<AnalyticsODMtd>()
@@ -114,6 +115,7 @@ mod tests {
             },
             track_id: None,
             distance: None,
+            position: None,
         }
     }
 

@@ -5,7 +5,7 @@
 use evr_core::detection::{Detection, Observation};
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::region::{self, DETECTION, Kind, SPACE};
+use super::region::{self, DETECTION, Kind};
 
 const OBSERVATION_META: &str = "GstEvrObservationMeta";
 
@@ -59,8 +59,7 @@ pub(crate) fn attach(
         }
         region.add_param(param);
         if let Some(distance) = detection.distance {
-            let space = gst::Structure::builder(SPACE).field("distance", distance);
-            region.add_param(space.build());
+            region.add_param(region::space(distance, detection.position));
         }
     }
     #[cfg(feature = "v1_24")]
@@ -172,6 +171,7 @@ mod tests {
             },
             track_id: None,
             distance: None,
+            position: None,
         }
     }
 
@@ -182,6 +182,7 @@ mod tests {
         let tracked = Detection {
             track_id: Some(7),
             distance: Some(2.5),
+            position: Some([-1.5, 0.0, 2.0]),
             ..person(0.5)
         };
         for detections in [vec![], vec![person(0.25)], vec![person(0.25), tracked]] {

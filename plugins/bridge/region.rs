@@ -41,6 +41,7 @@ struct Names {
     corners: [Quark; 4],
     track_id: Quark,
     distance: Quark,
+    position: Quark,
     predicted: Quark,
     id: Quark,
     label: Quark,
@@ -52,6 +53,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
     corners: ["x_min", "y_min", "x_max", "y_max"].map(Quark::from_str),
     track_id: Quark::from_str("track_id"),
     distance: Quark::from_str("distance"),
+    position: Quark::from_str("position"),
     predicted: Quark::from_str("predicted"),
     id: Quark::from_str("id"),
     label: Quark::from_str("label"),
@@ -122,6 +124,7 @@ pub(super) fn read(
         bbox: BoundingBox::from_corners(l, t, r, b),
         track_id: said.tracker_id.or(said.foreign_id).or(said.track_id),
         distance: said.distance.filter(|it| it.is_finite() && *it >= 0.0),
+        position: said.position,
     };
     (kind, detection)
 }
@@ -142,6 +145,7 @@ struct Said {
     foreign_id: Option<i64>,
     /// In metres.
     distance: Option<f64>,
+    position: Option<[f64; 3]>,
     voted: Option<String>,
     voted_id: Option<i32>,
 }
@@ -168,6 +172,8 @@ impl Said {
         each(param, |name, value| {
             if name == NAMES.distance {
                 take_some(&mut self.distance, value);
+            } else if name == NAMES.position {
+                self.position = position(value);
             }
         });
     }
@@ -188,6 +194,22 @@ impl Said {
             }
         });
     }
+}
+
+/// Three numbers of which none is missing.
+fn position(value: &glib::Value) -> Option<[f64; 3]> {
+    let numbers: gst::ArrayRef<'_> = value.get().ok()?;
+    let numbers: Vec<f64> = numbers.iter().filter_map(|it| it.get().ok()).collect();
+    let numbers: [f64; 3] = numbers.try_into().ok()?;
+    numbers.iter().all(|it| it.is_finite()).then_some(numbers)
+}
+
+/// Says where an object is.
+pub(super) fn space(distance: f64, position: Option<[f64; 3]>) -> gst::Structure {
+    gst::Structure::builder(SPACE)
+        .field("distance", distance)
+        .field_if_some("position", position.map(gst::Array::new))
+        .build()
 }
 
 /// Hands over every field with its name's number.

@@ -280,6 +280,7 @@ mod tests {
             bbox: BoundingBox::from_corners(0.0, 0.0, 1.0, 1.0),
             track_id: Some(7),
             distance: None,
+            position: None,
         };
         let words = |label, confidence, track_id| Words {
             label,

@@ -325,6 +325,7 @@ impl Live {
                 ),
                 track_id: object.id.map(i64::from),
                 distance: None,
+                position: None,
             }
         });
         let observation = Observation {

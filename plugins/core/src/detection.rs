@@ -68,6 +68,10 @@ pub struct Detection {
     /// Metres from the camera, where something measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance: Option<f64>,
+    /// Where it is from the camera, in metres, where something measured it: to the right, down and
+    /// away, if whoever measured has not chosen other axes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<[f64; 3]>,
 }
 
 impl Detection {
@@ -96,6 +100,10 @@ impl Detection {
         if let Some(distance) = self.distance {
             text.literal(r#","distance":"#);
             text.decimal::<4>(distance);
+        }
+        if let Some(position) = self.position {
+            text.literal(r#","position":"#);
+            text.list(position, Text::decimal::<4>);
         }
     }
 }

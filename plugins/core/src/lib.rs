@@ -23,6 +23,7 @@ pub mod recording;
 pub mod recovery;
 pub mod remote;
 pub mod signal;
+pub mod space;
 pub mod time;
 pub mod tracker;
 mod unit;

@@ -169,6 +169,7 @@ mod tests {
                 },
                 track_id,
                 distance: (left % 2 == 0).then_some(f64::from(left) / 100.0),
+                position: (left % 4 == 0).then_some([-f64::from(left) / 100.0, 0.25, 3.0]),
             });
         (
             any::<u64>(),

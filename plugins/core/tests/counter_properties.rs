@@ -27,6 +27,7 @@ fn any_detection() -> impl Strategy<Value = Detection> {
             bbox: BoundingBox::from_corners(x0, y0, x1, y1),
             track_id,
             distance: None,
+            position: None,
         })
 }
 

@@ -234,6 +234,7 @@ mod tests {
             },
             track_id: None,
             distance: None,
+            position: None,
         }
     }
 

@@ -134,6 +134,7 @@ impl Labels {
             bbox: candidate.bbox,
             track_id: None,
             distance: None,
+            position: None,
         })
     }
 }

@@ -49,6 +49,7 @@ fn entity(inference: &Value) -> Option<Detection> {
         bbox: serde_json::from_value::<BoundingBox>(entity.get("box")?.clone()).ok()?,
         track_id: entity.get("id").and_then(Value::as_i64),
         distance: None,
+        position: None,
     })
 }
 

@@ -362,6 +362,7 @@ fn rounded(detection: &Detection) -> Detection {
             h: round(bbox.h),
         },
         distance: detection.distance.map(round),
+        position: detection.position.map(|position| position.map(round)),
         ..detection.clone()
     }
 }

@@ -116,6 +116,7 @@ pub(super) fn detections(
             bbox,
             track_id: said.sequence_id.as_deref().and_then(track),
             distance: None,
+            position: None,
         })
     });
     let mut found: Vec<_> = found.collect();

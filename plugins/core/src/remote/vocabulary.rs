@@ -54,6 +54,7 @@ mod tests {
             bbox: BoundingBox::from_corners(0.0, 0.0, 1.0, 1.0),
             track_id: None,
             distance: None,
+            position: None,
         }]
     }
 

@@ -122,6 +122,7 @@ impl Track {
             bbox,
             track_id: Some(self.id),
             distance: None,
+            position: None,
         }
     }
 

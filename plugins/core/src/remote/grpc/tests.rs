@@ -177,6 +177,7 @@ proptest! {
             bbox: BoundingBox { l, t, w, h },
             track_id: track,
             distance: None,
+            position: None,
         };
         let told = annotations(std::slice::from_ref(&object), &[], padded(), (100, 100));
         let sample = MediaSample { inferences: told, ..MediaSample::default() };

@@ -120,6 +120,7 @@ fn seen(label: &str, confidence: f64, l: f64) -> Detection {
         },
         track_id: None,
         distance: None,
+        position: None,
     }
 }
 

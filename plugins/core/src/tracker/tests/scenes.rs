@@ -144,6 +144,7 @@ impl Scene {
                     ),
                     track_id: None,
                     distance: None,
+                    position: None,
                 });
             }
             seen
