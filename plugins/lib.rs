@@ -3,6 +3,7 @@
 //! Registration only. What an element does stands in its folder, what it decides in `evr-core`.
 
 mod bridge;
+mod depthannotate;
 mod detectionoverlay;
 mod eventsink;
 #[cfg(feature = "grpc")]
@@ -27,6 +28,7 @@ mod webhook;
 mod zedsrc;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    bridge::depth::register_meta();
     bridge::detection::register_meta();
     #[cfg(feature = "onnx")]
     onnxdetect::register(plugin)?;
@@ -35,6 +37,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     #[cfg(feature = "grpc")]
     grpcdetect::register(plugin)?;
     motiondetect::register(plugin)?;
+    depthannotate::register(plugin)?;
     detectionoverlay::register(plugin)?;
     mqtteventsink::register(plugin)?;
     mqtteventsrc::register(plugin)?;

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "v1_24")]
 mod analytics;
+pub(crate) mod depth;
 pub(crate) mod detection;
 pub(crate) mod directory;
 pub(crate) mod message;

@@ -31,6 +31,12 @@ pub(crate) fn late_until(qos: &gst::event::Qos) -> Option<Nanos> {
     Some(time.saturating_add(jitter.max(0)))
 }
 
+/// Width and height of the frames that such caps announce, in pixels.
+pub(crate) fn size(caps: &gst::StructureRef) -> Option<(u32, u32)> {
+    let side = |name| u32::try_from(caps.get::<i32>(name).ok()?).ok();
+    Some((side("width")?, side("height")?))
+}
+
 /// Frames pass as they are, so their memory is a matter between the neighbours.
 pub(crate) fn propose_allocation(
     element: &impl IsA<gst_base::BaseTransform>,

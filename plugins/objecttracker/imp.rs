@@ -197,12 +197,6 @@ impl ObjectTracker {
     }
 }
 
-fn size(caps: &gst::CapsRef) -> Option<(u32, u32)> {
-    let caps = caps.structure(0)?;
-    let side = |name| u32::try_from(caps.get::<i32>(name).ok()?).ok();
-    Some((side("width")?, side("height")?))
-}
-
 #[glib::object_subclass]
 impl ObjectSubclass for ObjectTracker {
     const NAME: &'static str = "GstEvrObjectTracker";
@@ -256,7 +250,9 @@ impl BaseTransformImpl for ObjectTracker {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let size = size(incaps)
+        let size = incaps
+            .structure(0)
+            .and_then(passing::size)
             .ok_or_else(|| gst::loggable_error!(CAT, "no width and height in {incaps}"))?;
         self.lock().size = size;
         Ok(())

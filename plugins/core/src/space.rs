@@ -216,7 +216,9 @@ mod tests {
 
     fn map(depth: impl Fn(usize, usize) -> u16) -> Vec<u8> {
         let pixels = (0..SIZE.1).flat_map(|y| (0..SIZE.0).map(move |x| (x, y)));
-        pixels.flat_map(|(x, y)| depth(x, y).to_le_bytes()).collect()
+        pixels
+            .flat_map(|(x, y)| depth(x, y).to_le_bytes())
+            .collect()
     }
 
     fn place(bytes: &[u8], bbox: BoundingBox) -> Option<Place> {

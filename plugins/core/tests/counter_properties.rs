@@ -1,7 +1,7 @@
 //! What holds of the rules whatever is seen.
 
 use evr_core::{
-    counter::{Counter, Emit, Polygon, Raised, Reference, Rule, Zone},
+    counter::{Bounds, Counter, Emit, Extent, Polygon, Raised, Reference, Rule, Volume, Zone},
     detection::{BoundingBox, Detection, Observation},
     signal::{Action, Signal, When},
 };
@@ -19,23 +19,26 @@ fn any_detection() -> impl Strategy<Value = Detection> {
         grid(),
         grid(),
         proptest::option::of(0..4_i64),
+        proptest::option::of([-4..=4_i8, -4..=4_i8, 0..=4_i8]),
     )
-        .prop_map(|(label, confidence, x0, y0, x1, y1, track_id)| Detection {
-            label: ["a", "b", "c"][label].into(),
-            label_id: -1,
-            confidence: f64::from(confidence) / 4.0,
-            bbox: BoundingBox::from_corners(x0, y0, x1, y1),
-            track_id,
-            distance: None,
-            position: None,
-        })
+        .prop_map(
+            |(label, confidence, x0, y0, x1, y1, track_id, position)| Detection {
+                label: ["a", "b", "c"][label].into(),
+                label_id: -1,
+                confidence: f64::from(confidence) / 4.0,
+                bbox: BoundingBox::from_corners(x0, y0, x1, y1),
+                track_id,
+                distance: None,
+                position: position.map(|position| position.map(f64::from)),
+            },
+        )
 }
 
 fn any_frames() -> impl Strategy<Value = Vec<Vec<Detection>>> {
     proptest::collection::vec(proptest::collection::vec(any_detection(), 0..6), 0..16)
 }
 
-fn any_zone() -> impl Strategy<Value = Zone> {
+fn any_polygon() -> impl Strategy<Value = Zone> {
     proptest::collection::vec((0..=8_u8, 0..=8_u8), 3..6).prop_filter_map("no outline", |grid| {
         let corners: Vec<_> = grid
             .iter()
@@ -44,9 +47,32 @@ fn any_zone() -> impl Strategy<Value = Zone> {
         let polygon = Polygon::new(&corners).ok()?;
         Some(Zone {
             name: format!("{grid:?}"),
-            polygon,
+            extent: Extent::Frame(polygon),
         })
     })
+}
+
+/// Bounds along one axis, or their half, or none.
+fn any_bounds() -> impl Strategy<Value = Bounds> {
+    let bound = || proptest::option::of((-4..=4_i8).prop_map(f64::from));
+    (bound(), bound()).prop_map(|(a, b)| match (a, b) {
+        (Some(a), Some(b)) => (Some(a.min(b)), Some(a.max(b))),
+        either => either,
+    })
+}
+
+fn any_volume() -> impl Strategy<Value = Zone> {
+    let bounds = [any_bounds(), any_bounds(), any_bounds()];
+    bounds.prop_filter_map("no bound", |bounds| {
+        Some(Zone {
+            name: format!("{bounds:?}"),
+            extent: Extent::Space(Volume::new(bounds).ok()?),
+        })
+    })
+}
+
+fn any_zone() -> impl Strategy<Value = Zone> {
+    prop_oneof![any_polygon(), any_volume()]
 }
 
 fn any_rule() -> impl Strategy<Value = Rule> {
@@ -99,6 +125,14 @@ fn run(rules: &[Rule], frames: &[Vec<Detection>]) -> Vec<Vec<Signal>> {
         .collect()
 }
 
+/// How many count in each frame that raises a trigger, and 0 in each other.
+fn counts(rule: Rule, frames: &[Vec<Detection>]) -> Vec<u64> {
+    let count = |signal: &Signal| signal.body["count"].as_u64().expect("a count");
+    let frames = run(&[rule], frames).into_iter();
+    let counts = frames.map(|signals| signals.first().map_or(0, count));
+    counts.collect()
+}
+
 proptest! {
     #[test]
     fn the_order_of_detections_changes_nothing(
@@ -118,13 +152,46 @@ proptest! {
         let rule = Rule { emit: Emit::WhilePresent, ..rule };
         let mut wider = rule.clone();
         wider.zones.push(more);
-        let counts = |rule| -> Vec<u64> {
-            let signals = run(&[rule], &frames);
-            signals.iter().map(|s| s.first().map_or(0, |s| s.body["count"].as_u64().expect("a count"))).collect()
-        };
-        for (few, many) in counts(rule).into_iter().zip(counts(wider)) {
+        for (few, many) in counts(rule, &frames).into_iter().zip(counts(wider, &frames)) {
             prop_assert!(few <= many, "{} of {}", few, many);
         }
+    }
+
+    #[test]
+    fn a_wider_zone_in_space_never_loses_a_count(
+        rule in any_rule(), bounds in [any_bounds(), any_bounds(), any_bounds()],
+        axis in 0..3_usize, by in 0..3_u8, frames in any_frames(),
+    ) {
+        let mut wider = bounds;
+        let (min, max) = &mut wider[axis];
+        // To no bound at all, or one step on.
+        (*min, *max) = match by {
+            0 => (None, *max),
+            1 => (*min, None),
+            _ => (min.map(|min| min - 1.0), max.map(|max| max + 1.0)),
+        };
+        let in_zone = |bounds| {
+            let extent = Extent::Space(Volume::new(bounds).ok()?);
+            let zones = vec![Zone { name: "zone".into(), extent }];
+            Some(counts(Rule { zones, emit: Emit::WhilePresent, ..rule.clone() }, &frames))
+        };
+        if let Some((few, many)) = in_zone(bounds).zip(in_zone(wider)) {
+            for (few, many) in few.into_iter().zip(many) {
+                prop_assert!(few <= many, "{} of {}", few, many);
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_counts_in_space_of_whom_no_position_is_known(
+        rule in any_rule(), zone in any_volume(), outside in any::<bool>(), frames in any_frames(),
+    ) {
+        let rule = Rule { zones: vec![zone], outside, ..rule };
+        let mut placeless = frames;
+        for object in placeless.iter_mut().flatten() {
+            object.position = None;
+        }
+        prop_assert!(run(&[rule], &placeless).iter().all(Vec::is_empty));
     }
 
     #[test]

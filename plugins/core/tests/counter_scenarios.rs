@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A frame is its time in seconds and its objects, each with label, confidence, left, top, width,
-//! height and perhaps a track and a distance in metres (`#7 @2.5`); `-` says that nothing was found. What is expected follows, one
+//! height and perhaps a track, a distance and a position in metres (`#7 @2.5
+//! (0 .7 2.4)`); `-` says that nothing was found. What is expected follows, one
 //! signal a line. `end` ends the stream, `flush` flushes it. `EVR_BLESS=1` writes what is raised.
 
 #![expect(
@@ -34,6 +35,14 @@ fn detection(text: &str) -> Detection {
     let [l, t, w, h] = corners.split_whitespace().map(number).collect::<Vec<_>>()[..] else {
         panic!("a box has four numbers: {text}")
     };
+    let (track, position) = match track.trim().strip_suffix(')') {
+        Some(track) => {
+            let (track, position) = track.split_once('(').expect("both brackets");
+            let numbers: Vec<_> = position.split_whitespace().map(number).collect();
+            (track, Some(numbers.try_into().expect("three numbers")))
+        }
+        None => (track, None),
+    };
     let (track, distance) = match track.split_once('@') {
         Some((track, distance)) => (track, Some(number(distance))),
         None => (track, None),
@@ -46,6 +55,7 @@ fn detection(text: &str) -> Detection {
         bbox: BoundingBox { l, t, w, h },
         track_id: track.map(|id| id.parse().expect("a track id")),
         distance,
+        position,
     }
 }
 

@@ -14,6 +14,7 @@ mod reason;
 mod rule;
 pub mod rules_file;
 mod sift;
+mod volume;
 mod watch;
 
 use self::raised::{Ended, Teller, Words};
@@ -26,9 +27,11 @@ pub use self::labels::{Labels, LabelsError};
 pub use self::raised::Raised;
 pub use self::reason::Decision;
 pub use self::rule::{
-    Direction, Emit, Line, MAX_SHAPES, Reference, Rule, RuleError, Zone, parse_lines, parse_zones,
+    Direction, Emit, Extent, Line, MAX_SHAPES, Reference, Rule, RuleError, Zone, parse_lines,
+    parse_zones,
 };
 pub use self::rules_file::RulesError;
+pub use self::volume::{Bounds, Volume, VolumeError};
 pub use self::watch::Verdict;
 
 /// Whether a model that says exactly `known` can say every label of `rules`; one that does not tell

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::geometry::{Point, Polygon, side};
-use super::rule::{Direction, Line, Rule, Zone};
+use super::rule::{Direction, Extent, Line, Rule, Zone};
 use super::rules_file::RulesError;
 
 /// What was read, and what of it means nothing here.
@@ -192,7 +192,8 @@ impl Group {
             let corners = self.points(&key, size)?;
             let polygon = Polygon::new(&corners).map_err(|e| self.error(&key, &e.to_string()))?;
             let mut rule = self.rule(&name)?;
-            rule.zones.push(Zone { name, polygon });
+            let extent = Extent::Frame(polygon);
+            rule.zones.push(Zone { name, extent });
             match (extra, self.number(extra)?) {
                 ("inverse-roi", inverse) => rule.outside = inverse.is_some_and(|on| on != 0.0),
                 (_, Some(threshold)) => rule.min_count = threshold.max(1.0) as u32,
@@ -305,7 +306,10 @@ mod tests {
         assert!(filter.outside);
         assert_eq!(filter.class_ids, [0, 2]);
         assert_eq!(filter.reference, Reference::BottomCenter);
-        assert!(filter.zones[0].polygon.contains(Point::new(0.3, 0.5)));
+        let Extent::Frame(polygon) = &filter.zones[0].extent else {
+            panic!("a zone of the frame")
+        };
+        assert!(polygon.contains(Point::new(0.3, 0.5)));
         assert_eq!(read.notes.len(), 3, "{:?}", read.notes);
     }
 

@@ -79,8 +79,11 @@ fn fate(rule: &Rule, object: &Sifted<'_>) -> String {
                 format!("{who}: {distance:.2} m away, not {min} to {max}")
             }
         },
-        Fate::Zone if rule.outside => {
+        Fate::Zone if rule.outside && object.zones != 0 => {
             format!("{who}: within {}", zone_names(rule, object))
+        }
+        Fate::Zone if !rule.knows_outside(detection.position) => {
+            format!("{who}: in no zone as far as is known: where in space it is, nobody knows")
         }
         Fate::Zone => format!("{who}: in no zone"),
         Fate::Dwell => format!(

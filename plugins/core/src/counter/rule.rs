@@ -3,19 +3,29 @@
 use super::geometry::{Point, Polygon, ShapeError, point};
 use super::labels::{Labels, LabelsError};
 use super::rules_file::RulesError;
-use crate::detection::BoundingBox;
+use super::volume::Volume;
+use crate::detection::{BoundingBox, Detection};
 use crate::time::Nanos;
 
 /// The most zones, and the most lines, of one rule.
 pub const MAX_SHAPES: usize = 64;
 
-/// A named part of the frame.
+/// What a zone bounds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Extent {
+    /// A part of the frame.
+    Frame(Polygon),
+    /// A part of space, which only objects whose position is known can lie in.
+    Space(Volume),
+}
+
+/// A named part of the frame or of space.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zone {
     /// As signals name it.
     pub name: String,
     /// Where it is.
-    pub polygon: Polygon,
+    pub extent: Extent,
 }
 
 /// A named line that tracked objects cross.
@@ -92,12 +102,14 @@ impl Reference {
         Point::new(bbox.l + bbox.w / 2.0, y)
     }
 
-    /// In which of the zones a box lies, a bit each.
-    pub(super) fn zones(self, zones: &[Zone], bbox: &BoundingBox) -> u64 {
+    /// In which of the zones an object lies, a bit each.
+    pub(super) fn zones(self, zones: &[Zone], object: &Detection) -> u64 {
+        let bbox = &object.bbox;
         let point = self.point(bbox);
-        let within = |zone: &Zone| match self {
-            Self::Overlap(share) => zone.polygon.share(bbox) >= share,
-            Self::BottomCenter | Self::Center => zone.polygon.contains(point),
+        let within = |zone: &Zone| match (&zone.extent, self) {
+            (Extent::Frame(polygon), Self::Overlap(share)) => polygon.share(bbox) >= share,
+            (Extent::Frame(polygon), _) => polygon.contains(point),
+            (Extent::Space(volume), _) => object.position.is_some_and(|at| volume.contains(at)),
         };
         let bits = zones.iter().enumerate();
         bits.fold(0, |bits, (n, zone)| bits | u64::from(within(zone)) << n)
@@ -146,9 +158,10 @@ pub struct Rule {
     pub max_count: Option<u32>,
     /// Objects count in any of these; empty for everywhere.
     pub zones: Vec<Zone>,
-    /// Objects count in none of the zones instead.
+    /// Objects count in none of the zones instead. Where one of them is in space, an object whose
+    /// position is not known does not count.
     pub outside: bool,
-    /// What of an object must lie there.
+    /// What of an object must lie there; in space, its position.
     pub reference: Reference,
     /// A crossing of any of these makes it hold; empty: presence does.
     pub lines: Vec<Line>,
@@ -356,6 +369,12 @@ impl Rule {
         })
     }
 
+    /// Whether what lies in none of the zones is known to lie outside them.
+    pub(super) fn knows_outside(&self, position: Option<[f64; 3]>) -> bool {
+        let mut zones = self.zones.iter();
+        position.is_some() || !zones.any(|zone| matches!(zone.extent, Extent::Space(_)))
+    }
+
     fn check_lines(&self) -> Result<(), RuleError> {
         let asked = [
             ("min-dwell", self.min_dwell > 0),
@@ -390,7 +409,10 @@ pub fn parse_zones(list: &str) -> Result<Vec<Zone>, RuleError> {
     named_points("zones", list)?
         .into_iter()
         .map(|(name, points)| match Polygon::new(&points) {
-            Ok(polygon) => Ok(Zone { name, polygon }),
+            Ok(polygon) => Ok(Zone {
+                name,
+                extent: Extent::Frame(polygon),
+            }),
             Err(error) => Err(RuleError::Shape { name, error }),
         })
         .collect()

@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::geometry::{Polygon, ShapeError};
 use super::labels::Labels;
-use super::rule::{Direction, Emit, Line, Reference, Rule, RuleError, Zone};
+use super::rule::{Direction, Emit, Extent, Line, Reference, Rule, RuleError, Zone};
+use super::volume::{Volume, VolumeError};
 use crate::time::Nanos;
 
 /// Why a rules file is refused. Each sentence is preceded by the element's name and the file's.
@@ -39,6 +42,14 @@ pub enum RulesError {
         path: String,
         /// Why.
         error: ShapeError,
+    },
+    /// A zone in space that is none.
+    #[error("{path}: {error}")]
+    Volume {
+        /// Where.
+        path: String,
+        /// Why.
+        error: VolumeError,
     },
     /// A rule names a zone or line that there is not.
     #[error("{path}: there is no \"{name}\" here: use one of {offered}")]
@@ -79,10 +90,79 @@ struct Document {
     #[serde(rename = "$schema")]
     _schema: Option<String>,
     #[serde(default)]
-    zones: BTreeMap<String, Vec<(f64, f64)>>,
+    zones: BTreeMap<String, ZoneForm>,
     #[serde(default)]
     lines: BTreeMap<String, [(f64, f64); 2]>,
     rules: Vec<Form>,
+}
+
+/// Corners in the frame, or bounds in space. Read by its own hands, as serde's untagged forms do not
+/// say which member is wrong.
+enum ZoneForm {
+    Corners(Vec<(f64, f64)>),
+    Space(VolumeForm),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpaceForm {
+    space: VolumeForm,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct VolumeForm {
+    min_x: Option<f64>,
+    max_x: Option<f64>,
+    min_y: Option<f64>,
+    max_y: Option<f64>,
+    min_z: Option<f64>,
+    max_z: Option<f64>,
+}
+
+impl<'de> Deserialize<'de> for ZoneForm {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ZoneVisitor)
+    }
+}
+
+struct ZoneVisitor;
+
+impl<'de> Visitor<'de> for ZoneVisitor {
+    type Value = ZoneForm;
+
+    fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        text.write_str("corners such as [[0,0],[1,0],[1,1]], or {\"space\": {\"max-z\": 3}}")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, corners: A) -> Result<ZoneForm, A::Error> {
+        Deserialize::deserialize(SeqAccessDeserializer::new(corners)).map(ZoneForm::Corners)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<ZoneForm, A::Error> {
+        let form = SpaceForm::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(ZoneForm::Space(form.space))
+    }
+}
+
+impl ZoneForm {
+    fn read(&self, path: String) -> Result<Extent, RulesError> {
+        match self {
+            Self::Corners(corners) => Polygon::new(corners)
+                .map(Extent::Frame)
+                .map_err(|error| RulesError::Shape { path, error }),
+            Self::Space(form) => Volume::new([
+                (form.min_x, form.max_x),
+                (form.min_y, form.max_y),
+                (form.min_z, form.max_z),
+            ])
+            .map(Extent::Space)
+            .map_err(|error| RulesError::Volume {
+                path: format!("{path}.space"),
+                error,
+            }),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -211,13 +291,10 @@ impl Shapes {
             zones: BTreeMap::new(),
             lines: BTreeMap::new(),
         };
-        for (name, corners) in &document.zones {
-            let polygon = Polygon::new(corners).map_err(|error| RulesError::Shape {
-                path: format!("$.zones.{name}"),
-                error,
-            })?;
+        for (name, form) in &document.zones {
+            let extent = form.read(format!("$.zones.{name}"))?;
             let name = name.clone();
-            shapes.zones.insert(name.clone(), Zone { name, polygon });
+            shapes.zones.insert(name.clone(), Zone { name, extent });
         }
         for (name, [from, to]) in &document.lines {
             let line = Line::new(name, *from, *to).map_err(|error| RulesError::Shape {
@@ -313,7 +390,10 @@ mod tests {
         let rules = parse(
             r#"{
                 "$schema": "rules.schema.json",
-                "zones": {"door": [[0, 0], [0.5, 0], [0.5, 1]]},
+                "zones": {
+                    "door": [[0, 0], [0.5, 0], [0.5, 1]],
+                    "dock": {"space": {"min-x": -1.5, "max-x": 1.5, "max-z": 3}}
+                },
                 "lines": {"gate": [[0.5, 0], [0.5, 1]]},
                 "rules": [
                     {"name": "loiter", "signal-label": "loitering", "labels": ["person", "dog:0.6"],
@@ -323,7 +403,7 @@ mod tests {
                      "reference": {"overlap": 0.5}, "min-dwell": 7, "confirm-frames": 2,
                      "window-frames": 3, "absence-time": 4, "emit": "on-change"},
                     {"name": "crossing", "labels": "person", "lines": ["gate"],
-                     "direction": "left-to-right", "reference": "center"}
+                     "direction": "left-to-right", "reference": "center", "zones": ["dock"]}
                 ]
             }"#,
         )
@@ -357,6 +437,9 @@ mod tests {
             }
         );
         assert_eq!(loiter.zones[0].name, "door");
+        let dock = Volume::new([(Some(-1.5), Some(1.5)), (None, None), (None, Some(3.0))]);
+        let dock = Extent::Space(dock.expect("bounds in order"));
+        assert_eq!(crossing.zones[0].extent, dock);
         assert_eq!(crossing.lines[0].name, "gate");
         assert_eq!(crossing.direction, Direction::LeftToRight);
         assert_eq!(crossing.reference, Reference::Center);
@@ -398,6 +481,34 @@ mod tests {
             (
                 shapes(r#""zones": {"bow": [[0,0],[1,1],[1,0],[0,1]]}"#),
                 "$.zones.bow: the polygon crosses itself: its edges 0 and 2 meet",
+            ),
+            (
+                shapes(r#""zones": {"a": [[0,0],[1,0],[1]]}"#),
+                "$.zones.a[2]: invalid length",
+            ),
+            (
+                shapes(r#""zones": {"a": 7}"#),
+                "$.zones.a: invalid type: integer `7`, expected corners such as",
+            ),
+            (
+                shapes(r#""zones": {"dock": {"space": {}}}"#),
+                "$.zones.dock.space: space without a bound holds everything: give one",
+            ),
+            (
+                shapes(r#""zones": {"dock": {"space": {"min-z": 3, "max-z": 2}}}"#),
+                "$.zones.dock.space: min-z is greater than max-z",
+            ),
+            (
+                shapes(r#""zones": {"dock": {"space": {"max-zz": 2}}}"#),
+                "$.zones.dock.space.max-zz: unknown field",
+            ),
+            (
+                shapes(r#""zones": {"dock": {"spaces": {}}}"#),
+                "$.zones.dock.spaces: unknown field",
+            ),
+            (
+                shapes(r#""zones": {"dock": {"space": {"max-z": "near"}}}"#),
+                "$.zones.dock.space.max-z: invalid type",
             ),
             (
                 shapes(r#""lines": {"dot": [[0.5,0.5],[0.5,0.5]]}"#),

@@ -86,10 +86,10 @@ fn fate(rule: &Rule, detection: &Detection, zones: &mut u64) -> Fate {
     if rule.zones.is_empty() {
         return Fate::Counted;
     }
-    *zones = rule.reference.zones(&rule.zones, &detection.bbox);
-    if (*zones != 0) != rule.outside {
-        Fate::Counted
-    } else {
-        Fate::Zone
+    *zones = rule.reference.zones(&rule.zones, detection);
+    match (*zones != 0, rule.outside) {
+        (true, false) => Fate::Counted,
+        (false, true) if rule.knows_outside(detection.position) => Fate::Counted,
+        _ => Fate::Zone,
     }
 }

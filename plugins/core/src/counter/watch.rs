@@ -225,6 +225,12 @@ pub(super) fn best_first(a: &Detection, b: &Detection) -> Ordering {
     }
 }
 
+/// Where in space it is, in an order of its own.
+fn place(detection: &Detection) -> (Option<u64>, Option<[u64; 3]>) {
+    let distance = detection.distance.map(f64::to_bits);
+    (distance, detection.position.map(|at| at.map(f64::to_bits)))
+}
+
 #[cold]
 fn equally_sure(a: &Detection, b: &Detection) -> Ordering {
     let corners = |d: &Detection| [d.bbox.l, d.bbox.t, d.bbox.w, d.bbox.h];
@@ -239,4 +245,5 @@ fn equally_sure(a: &Detection, b: &Detection) -> Ordering {
         })
         .then_with(|| a.track_id.cmp(&b.track_id))
         .then_with(|| a.label_id.cmp(&b.label_id))
+        .then_with(|| place(a).cmp(&place(b)))
 }

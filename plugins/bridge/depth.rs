@@ -1,0 +1,137 @@
+//! Depth on frames: one custom meta a frame, `GstEvrDepthMeta`, with a reference to the map, and
+//! what of it is written onto the frame's regions.
+//!
+//! Its structure has `width` and `height` (pixels of the map), `depth` (a buffer of 16 bits a pixel
+//! by rows, little-endian millimetres along the camera's axis, 0 where nothing is known) and, in
+//! fractions of the frame, `focal-x`, `focal-y`, `centre-x`, `centre-y`. It has no tags, so
+//! conversion and scaling keep it; cropping keeps it too and makes it wrong.
+
+use evr_core::{
+    detection::BoundingBox,
+    space::{DepthMap, Lens, Place, SpaceError},
+};
+use gst_video::VideoRegionOfInterestMeta;
+
+use super::region::{self, Kind};
+
+const META: &str = "GstEvrDepthMeta";
+
+/// Makes the meta known; harmless to repeat.
+pub(crate) fn register_meta() {
+    if !gst::meta::CustomMeta::is_registered(META) {
+        gst::meta::CustomMeta::register(META, &[]);
+    }
+}
+
+/// Why what stands on a frame is no map of depth.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DepthError {
+    #[error("it has no {0}")]
+    Missing(&'static str),
+    #[error("its map cannot be read: {0}")]
+    Unreadable(#[from] glib::BoolError),
+    #[error(transparent)]
+    Wrong(#[from] SpaceError),
+}
+
+/// The map of a frame's depth, by reference.
+#[derive(Debug)]
+pub(crate) struct Depth {
+    pub(crate) map: gst::Buffer,
+    /// Pixels of the map.
+    pub(crate) size: (u32, u32),
+    pub(crate) lens: Lens,
+}
+
+impl Depth {
+    #[expect(dead_code, reason = "nobody makes maps yet")]
+    /// Puts the map onto a frame, which takes no copy of it.
+    pub(crate) fn attach(&self, buffer: &mut gst::BufferRef) -> Result<(), glib::BoolError> {
+        let mut meta = gst::meta::CustomMeta::add(buffer, META)?;
+        let fields = meta.mut_structure();
+        fields.set("width", self.size.0);
+        fields.set("height", self.size.1);
+        fields.set("depth", &self.map);
+        let (focal, centre) = (self.lens.focal(), self.lens.centre());
+        fields.set("focal-x", focal.0);
+        fields.set("focal-y", focal.1);
+        fields.set("centre-x", centre.0);
+        fields.set("centre-y", centre.1);
+        Ok(())
+    }
+
+    /// The map of a frame, if it has one.
+    pub(crate) fn read(buffer: &gst::BufferRef) -> Result<Option<Self>, DepthError> {
+        let Ok(meta) = gst::meta::CustomMeta::from_buffer(buffer, META) else {
+            return Ok(None);
+        };
+        let fields = meta.structure();
+        let number = |name| {
+            let number = fields.get::<f64>(name);
+            number.map_err(|_| DepthError::Missing(name))
+        };
+        let side = |name| fields.get(name).map_err(|_| DepthError::Missing(name));
+        Ok(Some(Self {
+            map: fields
+                .get("depth")
+                .map_err(|_| DepthError::Missing("depth"))?,
+            size: (side("width")?, side("height")?),
+            lens: Lens::new(
+                (number("focal-x")?, number("focal-y")?),
+                (number("centre-x")?, number("centre-y")?),
+            )?,
+        }))
+    }
+}
+
+/// Takes the map off a frame.
+pub(crate) fn remove(buffer: &mut gst::BufferRef) {
+    if let Ok(meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, META) {
+        // Metas that are locked cannot go; ours are not.
+        let _ = meta.remove();
+    }
+}
+
+/// What became of a frame's regions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Annotated {
+    /// How many have got their place.
+    pub(crate) located: u64,
+    /// Of how many the map does not say it.
+    pub(crate) unknown: u64,
+}
+
+/// Writes onto the regions of a frame of `width` by `height` pixels where in space they are, seen or
+/// predicted; those keep it of which somebody has said it before.
+pub(crate) fn annotate(
+    buffer: &mut gst::BufferRef,
+    depth: &Depth,
+    size: (u32, u32),
+) -> Result<Annotated, DepthError> {
+    let bytes = depth.map.map_readable()?;
+    let (width, height) = depth.size;
+    let map = DepthMap::new((width as usize, height as usize), &bytes, depth.lens)?;
+    let mut annotated = Annotated::default();
+    for mut region in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>() {
+        let Some(bbox) = unplaced(&region, size) else {
+            continue;
+        };
+        match map.place(&bbox) {
+            Some(Place { distance, position }) => {
+                region.add_param(region::space(distance, Some(position)));
+                annotated.located += 1;
+            }
+            None => annotated.unknown += 1,
+        }
+    }
+    Ok(annotated)
+}
+
+/// The box of a region that is about an object of which nobody has said where it is.
+fn unplaced(region: &VideoRegionOfInterestMeta, size: (u32, u32)) -> Option<BoundingBox> {
+    if region.params().any(|param| param.name() == region::SPACE) {
+        return None;
+    }
+    let (kind, detection) = region::read(region, size);
+    (kind != Kind::Motion).then_some(detection.bbox)
+}
