@@ -9,7 +9,7 @@ use std::{
 
 use gst::prelude::*;
 
-use common::{PATIENCE, first_error, init, launch, play, wait_for_eos};
+use common::{PATIENCE, first_error, init, launch, play, until, wait_for_eos};
 
 const FRAME: u64 = 40_000_000;
 const SECOND: i64 = 1_000_000_000;
@@ -297,6 +297,29 @@ fn a_stream_without_times_is_refused_with_the_cure() {
         error.contains("gate") && error.contains("Bytes") && error.contains("parser"),
         "{error}"
     );
+}
+
+#[test]
+fn gaps_with_times_that_cannot_be_say_nothing() {
+    let bench = Bench::new(QUICK, WATERMARKED).start();
+    bench.push(0..5, 1);
+    until("the media has arrived", || {
+        bench.gate.property::<u64>("held-time") > 3 * SECOND as u64
+    });
+    let most = gst::ClockTime::MAX;
+    for pad in bench.gate.sink_pads() {
+        for duration in [None, Some(most)] {
+            let gap = gst::event::Gap::builder(most).duration(duration).build();
+            assert!(pad.send_event(gap), "{} {duration:?}", pad.name());
+        }
+    }
+    bench.push(5..20, 1);
+    let signals = bench.pipeline.by_name("signals");
+    let signals = signals.expect("named in the line");
+    let signal = gst::Buffer::from_slice(b"{\"media_time\":10000000000}\n");
+    feed(&signals, &signal);
+    end(&signals);
+    assert_eq!(buffers(&bench.finish()).len(), 6 * 25);
 }
 
 #[test]

@@ -16,11 +16,19 @@ pub(crate) fn running_time(
     signed(segment.to_running_time_full(position?)?)
 }
 
-/// A signed clock time in nanoseconds; `None` beyond 292 years.
+/// 146 years: sums and differences of two times within are times too. NTP's clock, which some
+/// pipelines run by, counts since 1900.
+const FURTHEST: Nanos = Nanos::MAX / 2;
+
+/// A signed clock time in nanoseconds; `None` beyond 146 years, which no media lasts.
 pub(crate) fn signed(time: gst::Signed<gst::ClockTime>) -> Option<Nanos> {
+    let within = |time: gst::ClockTime| {
+        let time = Nanos::try_from(time.nseconds()).ok()?;
+        (time <= FURTHEST).then_some(time)
+    };
     match time {
-        gst::Signed::Positive(time) => Nanos::try_from(time.nseconds()).ok(),
-        gst::Signed::Negative(time) => Nanos::try_from(time.nseconds()).ok().map(|time| -time),
+        gst::Signed::Positive(time) => within(time),
+        gst::Signed::Negative(time) => within(time).map(|time| -time),
     }
 }
 
@@ -68,6 +76,19 @@ pub(crate) fn reference_utc(buffer: &gst::BufferRef) -> Option<Nanos> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_times_can_be_added_and_subtracted() {
+        let most = gst::ClockTime::from_nseconds(FURTHEST.unsigned_abs());
+        let (last, first) = (gst::Signed::Positive(most), gst::Signed::Negative(most));
+        let (last, first) = (signed(last).expect("near"), signed(first).expect("near"));
+        assert!(last.checked_add(last).is_some() && last.checked_sub(first).is_some());
+        let beyond = most + gst::ClockTime::from_nseconds(1);
+        for beyond in [beyond, gst::ClockTime::MAX] {
+            assert_eq!(signed(gst::Signed::Positive(beyond)), None);
+            assert_eq!(signed(gst::Signed::Negative(beyond)), None);
+        }
+    }
 
     #[test]
     fn the_senders_time_is_read_from_unix_and_ntp_timestamps_and_from_no_others() {

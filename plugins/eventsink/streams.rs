@@ -8,7 +8,7 @@ use evr_core::time::{Nanos, SECOND};
 
 use super::caps::Input;
 use super::pads::Kind;
-use crate::bridge::time::running_time;
+use crate::bridge::time::{running_time, signed};
 
 /// Encoded media of a stream beside the video that may be held: half an hour of 128 kbit/s.
 const MAX_BESIDE: u64 = 32 << 20;
@@ -50,7 +50,7 @@ impl Stream {
             dts: running_time(&self.segment, buffer.dts()),
             duration: buffer
                 .duration()
-                .and_then(|duration| Nanos::try_from(duration.nseconds()).ok()),
+                .and_then(|duration| signed(gst::Signed::Positive(duration))),
             sync: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
             bytes: buffer.size() as u64,
             payload: buffer,

@@ -12,7 +12,10 @@ use super::{
     imp::{CAT, SignalGate, State},
     push::{Context, Media, Stream},
 };
-use crate::bridge::{self, time::running_time};
+use crate::bridge::{
+    self,
+    time::{running_time, signed},
+};
 
 /// Media times that go back by more than this have been broken off and begun anew.
 const BREAK: Nanos = evr_core::time::SECOND;
@@ -94,7 +97,7 @@ impl SignalGate {
             }
             gst::EventView::Gap(gap) => {
                 let (start, duration) = gap.get();
-                let end = start + duration.unwrap_or(gst::ClockTime::ZERO);
+                let end = start.saturating_add(duration.unwrap_or_default());
                 if let Some(time) = state.running_time(id, Some(end)) {
                     state.gate.gap(id, time);
                 }
@@ -218,7 +221,7 @@ impl State {
             dts,
             duration: buffer
                 .duration()
-                .and_then(|time| Nanos::try_from(time.nseconds()).ok()),
+                .and_then(|time| signed(gst::Signed::Positive(time))),
             sync: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
             bytes: buffer.size() as u64,
             payload: Media {

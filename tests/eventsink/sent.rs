@@ -1,44 +1,58 @@
 //! Events that no element that behaves sends, and those that an application sends to the element
 //! itself: what they cost, and what they never cost.
 
+use std::sync::LazyLock;
+
 use gst::prelude::*;
 
 use crate::bench::*;
 
-/// Four seconds of video, sound and lines of JSON on their way into a sink.
+/// Four seconds of video, of sound, and of nothing for the pad `meta`.
+static MEDIA: LazyLock<[Media; 3]> = LazyLock::new(|| {
+    let video = Media::new(40, 0);
+    let lines = Media {
+        caps: gst::Caps::new_empty_simple("application/x-json"),
+        segment: video.segment.clone(),
+        buffers: vec![],
+    };
+    [video, Media::audio(4), lines]
+});
+
+/// A sink with a pad for each of them.
 struct Stage {
     directory: tempfile::TempDir,
     bench: Bench,
-    video: Media,
-    audio: Media,
-    lines: Media,
+    video: &'static Media,
+    audio: &'static Media,
     sound: gst::Pad,
     meta: gst::Pad,
 }
 
 impl Stage {
     fn new() -> Self {
-        let (directory, video, audio) = (directory(), Media::new(40, 0), Media::audio(4));
-        let lines = Media {
-            caps: gst::Caps::new_empty_simple("application/x-json"),
-            segment: video.segment.clone(),
-            buffers: vec![],
-        };
+        let [video, audio, lines] = &*MEDIA;
+        let directory = directory();
         let bench = Bench::new(&within(&directory, "{n}.mp4"));
-        bench.play(&video);
+        bench.play(video);
         Self {
-            sound: bench.beside("audio_0", &audio),
-            meta: bench.beside("meta", &lines),
+            sound: bench.beside("audio_0", audio),
+            meta: bench.beside("meta", lines),
             directory,
             bench,
             video,
             audio,
-            lines,
         }
     }
 
     fn pads(&self) -> [&gst::Pad; 3] {
         [&self.bench.pad, &self.sound, &self.meta]
+    }
+
+    /// Says again what comes, behind a flush.
+    fn announce(&self) {
+        for (pad, media) in self.pads().into_iter().zip(&*MEDIA) {
+            announce(pad, media);
+        }
     }
 
     fn boundary(&self, boundary: &Boundary) {
@@ -87,10 +101,8 @@ fn gaps_to_the_end_of_time_cost_no_frame_and_no_sound_that_comes_all_the_same() 
     let signed = gst::ClockTime::from_nseconds(i64::MAX as u64);
     let day = 86_400 * gst::ClockTime::SECOND;
     for (start, duration) in [
-        (most, None),
         (most, Some(most)),
         (gst::ClockTime::ZERO, Some(most)),
-        (signed, Some(gst::ClockTime::from_nseconds(1))),
         (signed, None),
         (day, Some(day)),
     ] {
@@ -144,13 +156,7 @@ fn a_flush_that_an_application_sends_to_the_element_cuts_what_is_open_and_no_mor
             .sink
             .send_event(gst::event::FlushStop::new(true))
     );
-    for (pad, media) in stage
-        .pads()
-        .into_iter()
-        .zip([&stage.video, &stage.audio, &stage.lines])
-    {
-        announce(pad, media);
-    }
+    stage.announce();
     let next = Boundary::new(2, 0.0, 9.0);
     stage.boundary(&next);
     stage.feed(|| ());
@@ -167,4 +173,50 @@ fn an_element_without_pads_takes_no_end() {
     let bench = Bench::new(&within(&directory, "{n}.mp4"));
     bench.sink.release_request_pad(&bench.pad);
     assert!(!bench.sink.send_event(gst::event::Eos::new()));
+}
+
+#[test]
+fn a_time_that_cannot_be_costs_its_recording_at_most_and_never_the_pipeline() {
+    let signed = gst::ClockTime::from_nseconds(i64::MAX as u64);
+    let hours = 1000 * 3600 * gst::ClockTime::SECOND;
+    let times = [
+        gst::ClockTime::ZERO,
+        // The last that counts: x264enc's segment begins at 1000 h.
+        signed / 2 + hours,
+        signed + hours,
+    ];
+    for (pad, time) in (0..3).flat_map(|pad| times.map(|time| (pad, time))) {
+        let stage = Stage::new();
+        let first = Boundary::new(1, 0.0, 9.0);
+        stage.boundary(&first);
+        stage.feed(|| {
+            let media = [stage.video, stage.audio, stage.video][pad];
+            let mut buffer = media.buffers[0].clone();
+            let fields = buffer.make_mut();
+            fields.set_pts(time);
+            fields.set_dts(time);
+            fields.set_duration(time);
+            stage.pads()[pad].chain(buffer).expect("it is taken");
+        });
+        stage.boundary(&first.closing());
+        // Times begin anew.
+        assert!(stage.bench.sink.send_event(gst::event::FlushStart::new()));
+        assert!(
+            stage
+                .bench
+                .sink
+                .send_event(gst::event::FlushStop::new(true))
+        );
+        stage.announce();
+        let next = Boundary::new(2, 0.0, 9.0);
+        stage.boundary(&next);
+        stage.feed(|| ());
+        stage.boundary(&next.closing());
+        assert!(stage.bench.sink.send_event(gst::event::Eos::new()));
+        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+        let told = stage.bench.bus.timed_pop_filtered(PATIENCE, &kinds);
+        let told = told.expect("it ends");
+        assert_eq!(told.type_(), kinds[0], "{pad} {time}: {told:?}");
+        assert_eq!(stage.clip(2), stage.whole(), "{pad} {time}");
+    }
 }
