@@ -278,7 +278,7 @@ impl Fact {
 
     /// The fact's name: the same for the same fact, whenever it is told.
     pub fn id(&self) -> String {
-        let named: Option<String> = match &self.what {
+        let named = match &self.what {
             What::Signal(signal) => signal.id.clone(),
             What::Recording(recording) => recording.event["id"].as_str().map(str::to_owned),
             What::Observed(_) | What::Camera(_) => None,
