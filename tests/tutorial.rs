@@ -25,8 +25,8 @@ use gst::prelude::*;
 use gst_rtsp_server::prelude::*;
 use serde_json::Value;
 
-use broker::{Broker, Observer, until};
-use common::asset;
+use broker::{Broker, Observer};
+use common::{asset, until};
 
 /// Tells the counter where the broker is.
 const BROKER: &str = "EVR_TUTORIAL_BROKER";
