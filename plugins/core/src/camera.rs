@@ -47,16 +47,11 @@ impl Address {
         if !known.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             return Err(AddressError::Scheme);
         }
-        let end = rest.find('/').unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
         // Passwords with an @ or a ? in them are common, and hosts have none.
-        let (login, host, path) = match authority.rsplit_once('@') {
-            Some((login, host)) => (Some(login), host, path),
-            None => {
-                let end = rest.find(['/', '?']).unwrap_or(rest.len());
-                (None, &rest[..end], &rest[end..])
-            }
-        };
+        let authority = &rest[..rest.find('/').unwrap_or(rest.len())];
+        let login = authority.rsplit_once('@').map(|(login, _)| login);
+        let rest = &rest[login.map_or(0, |login| login.len() + 1)..];
+        let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if host.is_empty() || host.starts_with(':') {
             return Err(AddressError::Host);
         }
@@ -87,6 +82,7 @@ fn decode(text: &str) -> String {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let digits = bytes.get(at + 1..at + 3).filter(|_| byte == b'%');
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) => {
@@ -277,6 +273,10 @@ mod tests {
         assert_eq!(address.user.as_deref(), Some("admin"));
         assert_eq!(address.password.as_deref(), Some("p@ss:w@rd"));
         assert_eq!(format!("{address:?}"), address.location);
+        let odd = Address::parse("rtsp://a%+f:b%@camera?live").expect("one");
+        assert_eq!(odd.location, "rtsp://camera?live");
+        assert_eq!(odd.user.as_deref(), Some("a%+f"));
+        assert_eq!(odd.password.as_deref(), Some("b%"));
         let open = Address::parse("RTSPS://camera").expect("one");
         assert_eq!(
             (open.location.as_str(), open.user),
@@ -292,6 +292,7 @@ mod tests {
             ("a:secret@b/c", AddressError::Scheme),
             ("rtsp://a:secret@/c", AddressError::Host),
             ("rtsp://a:secret@:554/c", AddressError::Host),
+            ("rtsp://a:secret@?b/c", AddressError::Host),
         ] {
             let refused = Address::parse(location).expect_err(location);
             assert_eq!(refused, error, "{location}");
