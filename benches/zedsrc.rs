@@ -1,5 +1,6 @@
-//! What rectifying costs: 720p frames in I420, light and colour of one eye and of both, in one
-//! thread; the median time of a frame.
+//! What rectifying and depth cost: 720p frames, in one thread; the median time of a frame. Rectified
+//! are light and colour in I420, of one eye and of both; depth is that of both eyes' light, with
+//! the rectifying that comes before it, from 0.3 m on as zedsrc asks for it by default, and from 1 m.
 //!
 //! `cargo xtask bench` keeps the lines that begin with `measured:` in docs/measured.md.
 
@@ -7,6 +8,7 @@ use std::{hint::black_box, time::Instant};
 
 use evr_zed::{
     calibration::Calibration,
+    depth::{Depth, Detail, Options},
     rectify::Rectified,
     remap::{Map, Plane},
 };
@@ -14,6 +16,8 @@ use evr_zed::{
 const WIDTH: usize = 1280;
 const HEIGHT: usize = 720;
 const ROUNDS: usize = 60;
+/// Of depth, which takes longer.
+const DEPTHS: usize = 9;
 
 /// A rig like a ZED 2's.
 const CALIBRATION: &str = "\
@@ -43,23 +47,78 @@ fn main() {
     ];
     let mut target = vec![0; WIDTH * HEIGHT * 3 / 2];
     for (name, eyes) in [("one eye", 1), ("both eyes", 2)] {
-        let mut times: Vec<f64> = (0..ROUNDS)
-            .map(|_| {
-                let begun = Instant::now();
-                for eye in 0..eyes {
-                    rectify(&source, &mut target, eye, &light[eye], &colour[eye]);
-                }
-                black_box(&target);
-                begun.elapsed().as_secs_f64() * 1e3
-            })
-            .collect();
-        times.sort_by(f64::total_cmp);
-        let median = times[ROUNDS / 2];
-        println!(
-            "measured: ms to rectify {name} of a 720p frame: {median:.2} ({:.0} frames a second on one core)",
-            1e3 / median
-        );
+        let median = median(ROUNDS, || {
+            for eye in 0..eyes {
+                rectify(&source, &mut target, eye, &light[eye], &colour[eye]);
+            }
+            black_box(&target);
+        });
+        tell(&format!("to rectify {name} of a 720p frame"), median);
     }
+
+    let texture = texture();
+    let mut eyes = [0, 1].map(|_| vec![0; WIDTH * HEIGHT]);
+    for (name, detail) in [("half", Detail::Half), ("full", Detail::Full)] {
+        for nearest in [300.0, 1000.0] {
+            let options = Options {
+                nearest,
+                detail,
+                ..Options::default()
+            };
+            let depth = Depth::new((WIDTH, HEIGHT), &rectified, options);
+            let mut depth = depth.expect("the range is one");
+            let median = median(DEPTHS, || {
+                for (eye, (bytes, map)) in eyes.iter_mut().zip(&light).enumerate() {
+                    let plane = Plane {
+                        bytes: &texture,
+                        stride: 2 * WIDTH,
+                        offset: eye * WIDTH,
+                    };
+                    map.apply::<1>(plane, bytes, WIDTH, 0);
+                }
+                black_box(depth.map(&eyes[0], &eyes[1]).expect("the size is right"));
+            });
+            let what = format!("for depth of a 720p frame at {name} size from {nearest} mm on");
+            tell(&what, median);
+        }
+    }
+}
+
+/// The median time in milliseconds of so many runs.
+fn median(rounds: usize, mut run: impl FnMut()) -> f64 {
+    let mut times: Vec<f64> = (0..rounds)
+        .map(|_| {
+            let begun = Instant::now();
+            run();
+            begun.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[rounds / 2]
+}
+
+fn tell(what: &str, ms: f64) {
+    let rate = 1e3 / ms;
+    println!("measured: ms {what}: {ms:.2} ({rate:.1} frames a second on one core)");
+}
+
+/// Both eyes before a wall of noise, which the right one sees 24 pixels further left.
+fn texture() -> Vec<u8> {
+    let noise = |x: usize, y: usize| {
+        let mixed =
+            (x as u32 / 3).wrapping_mul(0x9e37_79b9) ^ (y as u32 / 3).wrapping_mul(0x85eb_ca6b);
+        (mixed.wrapping_mul(mixed >> 7 | 1) >> 24) as u8
+    };
+    let pixels = (0..HEIGHT).flat_map(|y| (0..2 * WIDTH).map(move |x| (x, y)));
+    pixels
+        .map(|(x, y)| {
+            if x < WIDTH {
+                noise(x, y)
+            } else {
+                noise(x - WIDTH + 24, y)
+            }
+        })
+        .collect()
 }
 
 /// One eye, plane by plane.
