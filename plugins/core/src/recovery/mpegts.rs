@@ -37,6 +37,8 @@ pub(super) struct MpegTs {
     reference: Option<i64>,
     /// Where the last whole packet ends.
     keep: u64,
+    /// What lies between packets and is none, from where to where.
+    gaps: Vec<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,7 @@ impl MpegTs {
             tracks: BTreeMap::new(),
             reference: None,
             keep: 0,
+            gaps: Vec::new(),
         }
     }
 
@@ -138,6 +141,9 @@ impl MpegTs {
         let Some(packet) = Packet::read(bytes) else {
             return;
         };
+        if at > self.keep {
+            self.gaps.push((self.keep, at));
+        }
         self.keep = at + PACKET as u64;
         if packet.starts && packet.pid == 0 {
             self.map = self.map.or_else(|| map_id(packet.payload));
@@ -158,12 +164,15 @@ impl MpegTs {
             lost.extend(frame.into_iter().flat_map(|frame| frame.packets));
         }
         lost.sort_unstable();
-        while lost
-            .last()
-            .is_some_and(|at| at + PACKET as u64 == self.keep)
-        {
-            self.keep -= PACKET as u64;
-            lost.pop();
+        loop {
+            if lost.pop_if(|at| *at + PACKET as u64 == self.keep).is_some() {
+                self.keep -= PACKET as u64;
+            } else if let Some((from, _)) = self.gaps.pop_if(|(_, to)| *to == self.keep) {
+                // At the end of the file a packet might be seen in it that was none before.
+                self.keep = from;
+            } else {
+                break;
+            }
         }
         let null = |at: u64| Patch {
             // Sync byte, id without flags, payload without scrambling.
