@@ -207,6 +207,14 @@ fn frames_have_their_times_in_the_file_and_their_durations_and_an_end() {
     assert_eq!(lumas.len(), 7);
 }
 
+#[test]
+fn the_stream_ends_after_as_many_pictures_as_were_asked_for() {
+    let folder = folder();
+    let recording = raw(folder.path(), 5, false);
+    let (_, samples) = frames(&vga(&recording, "num-buffers=2"));
+    assert_eq!(samples.len(), 2);
+}
+
 /// H.264 in MP4 whose frames, 20 in a second, grow brighter one by one.
 fn encoded(folder: &Path) -> PathBuf {
     let path = folder.join("recording.mp4");

@@ -134,6 +134,17 @@ fn a_camera_is_live_with_latency_and_the_time_each_picture_was_taken() {
 }
 
 #[test]
+fn a_camera_ends_when_the_pipeline_is_told_to() {
+    let (_folder, sdk) = sdk(&[]);
+    let (pipeline, sink) = start(&sdk);
+    sample(&pipeline, &sink);
+    assert!(pipeline.send_event(gst::event::Eos::new()));
+    while sink.try_pull_sample(PATIENCE).is_some() {}
+    assert!(sink.is_eos(), "{:?}", first_error(&pipeline));
+    pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
 fn objects_become_regions_with_distance_that_a_counter_counts() {
     let (folder, sdk) = sdk(&["OBJECTS=3"]);
     let (pipeline, sink) = start(&format!(
@@ -288,6 +299,32 @@ fn a_camera_that_goes_and_comes_back_is_told_by_warnings_and_the_stream_goes_on(
         "{told:?}"
     );
     pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
+fn a_recording_of_the_sdk_ends_when_the_camera_goes_and_is_not_gone_on_with() {
+    // Long after the recording has begun.
+    let (folder, sdk) = sdk(&["UNPLUG_AT=300"]);
+    let (pipeline, sink) = start(&format!(
+        "{sdk} svo-recording-filename=out.svo2 svo-recording-enable=true"
+    ));
+    let bus = pipeline.bus().expect("a pipeline has a bus");
+    let mut told = Vec::new();
+    while !told.iter().any(|text: &String| text.contains("is back")) {
+        sample(&pipeline, &sink);
+        while let Some(message) = bus.pop_filtered(&[gst::MessageType::Warning]) {
+            if let gst::MessageView::Warning(warning) = message.view() {
+                told.push(warning.error().to_string());
+            }
+        }
+    }
+    let ended = told.iter().any(|text| text.contains("recording ended"));
+    assert!(ended, "{told:?}");
+    sample(&pipeline, &sink);
+    let source = pipeline.by_name("zed").expect("the line names it");
+    assert!(!source.property::<bool>("svo-recording-enable"));
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    assert_eq!(calls(&folder).matches("record out.svo2").count(), 1);
 }
 
 #[test]
