@@ -170,6 +170,62 @@ fn people_are_found_in_real_video_and_two_clips_recorded() {
     }
 }
 
+/// How far before the camera a sidecar says that objects are, in metres, the nearest first: people,
+/// or everything else.
+fn depths(sidecar: &Value, people: bool) -> Vec<f64> {
+    let frames = sidecar["detections"].as_array().expect("a list");
+    let objects = frames.iter().flat_map(|frame| frame["objects"].as_array());
+    let objects = objects.flatten();
+    let mut depths: Vec<f64> = objects
+        .filter(|object| (object["label"] == "person") == people)
+        .filter_map(|object| {
+            let [x, y, z] = [0, 1, 2].map(|n| object["position"][n].as_f64());
+            let (x, y, z) = (x?, y?, z?);
+            let distance = object["distance"].as_f64();
+            let distance = distance.expect("what has a place is somewhere");
+            assert!((x.hypot(y).hypot(z) - distance).abs() < 1e-4, "{object}");
+            Some(z)
+        })
+        .collect();
+    depths.sort_by(f64::total_cmp);
+    depths
+}
+
+/// People of the first event stand 2 m before the camera, those of the second 4 m, and the scene is
+/// 12 m away.
+#[test]
+fn who_comes_near_a_stereo_camera_is_recorded_and_how_near_is_told() {
+    let stage = Stage::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = stage.recordings("near");
+    let script = root.join("pipelines/zed-distance.sh");
+    let output = stage
+        .command(script.to_str().expect("a path of letters"))
+        .args([asset("EVR_TEST_STEREO"), asset("EVR_TEST_MODEL")])
+        .args([&folder, &root.join("xtask/assets/stereo.conf")])
+        .arg("3")
+        .output()
+        .expect("the script can be run");
+    assert!(output.status.success(), "{}", said(&output));
+
+    let sidecars = sidecars(&folder);
+    let [(_, near)] = &sidecars[..] else {
+        panic!("of two events one is near, {} recorded", sidecars.len())
+    };
+    let event = &near["event"];
+    assert!((5.9..=6.5).contains(&seconds(&event["start"])), "{event}");
+    assert!((11.3..=12.1).contains(&seconds(&event["end"])), "{event}");
+    assert!(near["clip"]["achieved_pre_roll"].as_f64() >= Some(3.0));
+
+    for (people, truth, bound) in [(true, 2.0, 0.02), (false, 12.0, 0.05)] {
+        let depths = depths(near, people);
+        assert!(depths.len() >= 50, "{} have a place", depths.len());
+        let within = |depth: &&f64| (**depth / truth - 1.0).abs() < bound;
+        let right = depths.iter().filter(within).count();
+        assert!(right * 100 >= depths.len() * 95, "{truth}: {depths:?}");
+    }
+}
+
 #[test]
 fn the_example_embeds_the_pipeline_and_prints_every_event() {
     let dir = tempfile::tempdir().expect("a temporary directory");

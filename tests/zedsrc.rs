@@ -467,11 +467,66 @@ fn depth_of_a_recording_is_matched_by_its_calibration() {
 }
 
 #[test]
+fn the_left_eye_carries_its_map_of_depth_where_a_mode_asks_for_it() {
+    let folder = folder();
+    let file = folder.path().join("SN1.conf");
+    std::fs::write(&file, rig::CALIBRATION).expect("the folder can be written");
+    let recording = raw(folder.path(), 2, false);
+    let more = format!(
+        "calibration-file={} depth-minimum-distance=700 depth-mode=performance",
+        file.display()
+    );
+    let line = vga(&recording, &more);
+    let (plain, without) = frames(&vga(
+        &recording,
+        &format!("calibration-file={}", file.display()),
+    ));
+    let (lumas, samples) = frames(&line);
+    assert_eq!(
+        lumas, plain,
+        "the picture is the same with depth and without"
+    );
+    let (_, depths) = frames(&format!("{line} stream-type=depth"));
+    let name = "GstEvrDepthMeta";
+    for (sample, depth) in samples.iter().zip(&depths) {
+        let buffer = sample.buffer().expect("a sample has a buffer");
+        let meta = gst::meta::CustomMeta::from_buffer(buffer, name).expect("its map");
+        let fields = meta.structure();
+        let map: gst::Buffer = fields.get("depth").expect("a map");
+        let shown = depth.buffer().expect("a sample has a buffer");
+        assert_eq!(
+            map.map_readable().expect("it can be read").as_slice(),
+            shown.map_readable().expect("it can be read").as_slice(),
+            "it is the depth that stream-type=depth shows"
+        );
+        assert_eq!(fields.get("width"), Ok(WIDTH as u32));
+        assert_eq!(fields.get("height"), Ok(HEIGHT as u32));
+        let focal: f64 = fields.get("focal-x").expect("a focal length");
+        let rectified = Calibration::parse(rig::CALIBRATION);
+        let rectified = rectified.rig(WIDTH as u32, HEIGHT as u32).expect("whole");
+        let rectified = Rectified::new(&rectified).expect("sound");
+        assert!((focal * WIDTH as f64 - rectified.focal).abs() < 1e-9);
+    }
+    for sample in &without {
+        let buffer = sample.buffer().expect("a sample has a buffer");
+        assert!(gst::meta::CustomMeta::from_buffer(buffer, name).is_err());
+    }
+}
+
+#[test]
 fn depth_that_cannot_be_matched_is_refused_with_the_cure() {
     let folder = folder();
     let recording = raw(folder.path(), 1, false);
     let cases = [
         ("stream-type=depth", "needs calibration-file"),
+        (
+            "stream-type=left depth-mode=performance",
+            "needs calibration-file",
+        ),
+        (
+            "stream-type=left depth-mode=neural",
+            "depth-mode=performance or quality",
+        ),
         (
             "stream-type=depth depth-mode=neural",
             "depth-mode=performance or quality",

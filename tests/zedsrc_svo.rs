@@ -406,7 +406,7 @@ fn depth_is_matched_by_the_factory_calibration_and_refused_without_one() {
     let missing = format!("SN{SERIAL}.conf");
     for source in &sources {
         let said = refusal(&format!("{source} stream-type=depth"));
-        for word in ["stream-type asks for depth", &missing, "calibration-file"] {
+        for word in ["depth is asked for", &missing, "calibration-file"] {
             assert!(said.contains(word), "{said} lacks {word}");
         }
     }

@@ -44,7 +44,6 @@ pub(crate) struct Depth {
 }
 
 impl Depth {
-    #[expect(dead_code, reason = "nobody makes maps yet")]
     /// Puts the map onto a frame, which takes no copy of it.
     pub(crate) fn attach(&self, buffer: &mut gst::BufferRef) -> Result<(), glib::BoolError> {
         let mut meta = gst::meta::CustomMeta::add(buffer, META)?;

@@ -3,7 +3,7 @@
 
 use evr_zed::{
     calibration::{Calibration, CalibrationError},
-    depth::{DepthError, Options},
+    depth::{DepthError, DepthMap, Options},
     rectify::{Rectified, RectifyError},
     remap::{Map, Plane},
 };
@@ -11,7 +11,7 @@ use gst_video::{VideoFormat, VideoFrameExt, VideoFrameRef, VideoInfo};
 
 use super::{
     ZedSrcFileLayout, ZedSrcStreamType,
-    depth::{self, Measure},
+    depth::{self, Measure, MeasureError},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -19,13 +19,15 @@ pub(super) enum ComposeError {
     #[error("the recording is {0}x{1}, of which no two eyes of even width and height can be cut")]
     Odd(u32, u32),
     #[error(
-        "stream-type asks for depth, which needs calibration-file, the camera's SN<serial>.conf: name it, or show the eyes"
+        "depth is asked for and needs calibration-file, the camera's SN<serial>.conf: name it, or show an eye with depth-mode=none"
     )]
     NoDepth,
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
     #[error(transparent)]
     Rectify(#[from] RectifyError),
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
     #[error(transparent)]
     Depth(#[from] DepthError),
     #[error("a frame could not be mapped or made: {0}")]
@@ -64,8 +66,9 @@ pub(super) struct Composer {
     output: VideoInfo,
     /// For whole pixels and, where the format has them, for chroma: left and right eye.
     maps: Option<[Option<[Map; 2]>; 2]>,
-    /// Where depth is shown.
+    /// Where depth is shown, or hung onto pictures.
     measure: Option<Measure>,
+    shows_depth: bool,
 }
 
 /// What pictures have to be for a stream type, where not any format will do.
@@ -80,7 +83,7 @@ impl Composer {
         layout: ZedSrcFileLayout,
         show: ZedSrcStreamType,
         calibration: Option<&Calibration>,
-        matching: Options,
+        matching: Option<Options>,
     ) -> Result<Self, ComposeError> {
         let (width, height) = match layout {
             ZedSrcFileLayout::SideBySide => (input.width() / 2, input.height()),
@@ -109,18 +112,17 @@ impl Composer {
                 .colorimetry(&input.colorimetry())
         };
         let output = output.fps(input.fps()).par(input.par()).build()?;
-        let depth = show.has_depth();
         let halves = shapes(input.format()).iter().any(|shape| shape.step == 2);
         let mut measure = None;
         let maps = match calibration {
-            None if depth => return Err(ComposeError::NoDepth),
+            None if matching.is_some() => return Err(ComposeError::NoDepth),
             None => None,
             Some(calibration) => {
                 let rectified = Rectified::new(&calibration.rig(width, height)?)?;
-                if depth {
-                    let size = (width as usize, height as usize);
-                    measure = Some(Measure::new(size, &rectified, matching)?);
-                }
+                let size = (width, height);
+                measure = matching
+                    .map(|matching| Measure::new(size, &rectified, matching))
+                    .transpose()?;
                 Some([Some(rectified.maps(1)), halves.then(|| rectified.maps(2))])
             }
         };
@@ -132,6 +134,7 @@ impl Composer {
             output,
             maps,
             measure,
+            shows_depth: show.has_depth(),
         })
     }
 
@@ -139,22 +142,35 @@ impl Composer {
         &self.output
     }
 
-    /// Makes the picture that is shown, in memory of `target`.
+    /// Makes the picture that is shown, in memory of `target`, with its depth where that is asked for.
     pub(super) fn compose(
         &mut self,
         source: &gst::BufferRef,
         target: &mut gst::BufferRef,
     ) -> Result<(), ComposeError> {
         let source = VideoFrameRef::from_buffer_ref_readable(source, &self.input)?;
-        let mut target = VideoFrameRef::from_buffer_ref_writable(target, &self.output)?;
-        if self.measure.is_some() {
-            let from = Raster {
-                stride: source.plane_stride()[0] as usize,
-                bytes: source.plane_data(0)?,
-            };
-            let stride = target.plane_stride()[0] as usize;
-            return self.measure(&from, target.plane_data_mut(0)?, stride);
+        let measured = self.measured(&Raster {
+            stride: source.plane_stride()[0] as usize,
+            bytes: source.plane_data(0)?,
+        })?;
+        let mut frame = VideoFrameRef::from_buffer_ref_writable(target, &self.output)?;
+        match &measured {
+            Some((left, map)) if self.shows_depth => self.lay_depth(left, map, &mut frame)?,
+            _ => self.lay_eyes(&source, &mut frame)?,
         }
+        drop(frame);
+        if let (Some((_, map)), Some(measure), false) = (&measured, &self.measure, self.shows_depth)
+        {
+            measure.hang(map, target)?;
+        }
+        Ok(())
+    }
+
+    fn lay_eyes(
+        &self,
+        source: &VideoFrameRef<&gst::BufferRef>,
+        target: &mut VideoFrameRef<&mut gst::BufferRef>,
+    ) -> Result<(), ComposeError> {
         for (n, shape) in shapes(self.input.format()).iter().enumerate() {
             let from = Raster {
                 stride: source.plane_stride()[n] as usize,
@@ -169,13 +185,11 @@ impl Composer {
         Ok(())
     }
 
-    /// Lays depth into its place, below the left eye where that is shown.
-    fn measure(
-        &mut self,
-        from: &Raster<'_>,
-        to: &mut [u8],
-        stride: usize,
-    ) -> Result<(), ComposeError> {
+    /// The depth of a picture with both eyes, where it is asked for, and the left eye's first plane.
+    fn measured(&mut self, from: &Raster<'_>) -> Result<Option<(Vec<u8>, DepthMap)>, ComposeError> {
+        if self.measure.is_none() {
+            return Ok(None);
+        }
         // Brightness, or all of the colours.
         let shape = shapes(self.input.format())[0];
         let row = self.eye.0 * shape.bytes;
@@ -184,15 +198,29 @@ impl Composer {
             self.lay((eye, 0, 0), shape, from, &mut bytes, row);
             bytes
         });
-        let Some(measure) = &mut self.measure else {
-            return Ok(());
-        };
-        let map = measure.map(&eyes, shape.bytes)?;
+        let map = self.measure.as_mut();
+        let map = map
+            .map(|measure| measure.map(&eyes, shape.bytes))
+            .transpose()?;
+        let [left, _] = eyes;
+        Ok(map.map(|map| (left, map)))
+    }
+
+    /// Lays depth into its place, below the left eye where that is shown.
+    fn lay_depth(
+        &self,
+        left: &[u8],
+        map: &DepthMap,
+        target: &mut VideoFrameRef<&mut gst::BufferRef>,
+    ) -> Result<(), ComposeError> {
+        let stride = target.plane_stride()[0] as usize;
+        let to = target.plane_data_mut(0)?;
+        let row = left.len() / self.eye.1;
         let above = if self.shown.is_empty() { 0 } else { self.eye.1 };
-        for (source, target) in eyes[0].chunks(row).zip(to.chunks_mut(stride)).take(above) {
+        for (source, target) in left.chunks(row).zip(to.chunks_mut(stride)).take(above) {
             target[..row].copy_from_slice(source);
         }
-        depth::lay(&map, above > 0, &mut to[above * stride..], stride);
+        depth::lay(map, above > 0, &mut to[above * stride..], stride);
         Ok(())
     }
 

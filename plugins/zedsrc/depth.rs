@@ -1,47 +1,76 @@
-//! Depth of what a recording shows: both eyes' brightness goes into the matcher, millimetres are
-//! laid into the frame that is shown.
+//! Depth of what a recording or a camera without the SDK shows: both eyes' brightness goes into the
+//! matcher, millimetres are laid into the frame that is shown, or hung onto it.
 
+use evr_core::space::{Lens, SpaceError};
 use evr_zed::{
     depth::{Depth, DepthError, DepthMap, Detail, Options},
     rectify::Rectified,
 };
 
+use super::ZedSrcStreamType;
 use super::settings::{Settings, SettingsError};
 use super::words::ZedSrcDepthMode;
+use crate::bridge::depth;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MeasureError {
+    #[error(transparent)]
+    Depth(#[from] DepthError),
+    #[error(transparent)]
+    Lens(#[from] SpaceError),
+}
 
 impl Settings {
-    /// What the properties ask of our own matcher.
-    pub(super) fn matching(&self) -> Result<Options, SettingsError> {
-        let shown = self.stream_type.has_depth();
+    /// Whether depth is shown, or hangs on pictures of the left eye.
+    pub(super) fn has_depth(&self) -> bool {
+        let hung = self.stream_type == ZedSrcStreamType::Left;
+        self.stream_type.has_depth() || (hung && self.depth_mode != ZedSrcDepthMode::None)
+    }
+
+    /// What the properties ask of our own matcher; nothing where no depth is.
+    pub(super) fn matching(&self) -> Result<Option<Options>, SettingsError> {
+        if !self.has_depth() {
+            return Ok(None);
+        }
         let detail = match self.depth_mode {
             ZedSrcDepthMode::None | ZedSrcDepthMode::Performance => Detail::Half,
             ZedSrcDepthMode::Quality | ZedSrcDepthMode::Ultra => Detail::Full,
-            _ if !shown => Detail::Half,
             ZedSrcDepthMode::NeuralLight
             | ZedSrcDepthMode::Neural
             | ZedSrcDepthMode::NeuralPlus => return Err(SettingsError::Neural),
         };
         let uncertain = u8::try_from(self.confidence_threshold.clamp(0, 100)).unwrap_or(100);
-        Ok(Options {
+        Ok(Some(Options {
             nearest: f64::from(self.depth_min),
             farthest: f64::from(self.depth_max),
             detail,
             // At 100 everything is shown; at 0, what fits a tenth better than the next best.
             least_confidence: (100 - uncertain) / 2,
-        })
+        }))
     }
 }
 
 /// Measures the depth of frames of one size.
-pub(super) struct Measure(Depth);
+pub(super) struct Measure {
+    matcher: Depth,
+    size: (u32, u32),
+    lens: Lens,
+}
 
 impl Measure {
     pub(super) fn new(
-        size: (usize, usize),
+        (width, height): (u32, u32),
         rectified: &Rectified,
         options: Options,
-    ) -> Result<Self, DepthError> {
-        Depth::new(size, rectified, options).map(Self)
+    ) -> Result<Self, MeasureError> {
+        let (w, h) = (f64::from(width), f64::from(height));
+        let Rectified { focal, cx, cy, .. } = *rectified;
+        Ok(Self {
+            matcher: Depth::new((width as usize, height as usize), rectified, options)?,
+            size: (width, height),
+            // A pixel is counted by its middle there, and as a whole in fractions.
+            lens: Lens::new((focal / w, focal / h), ((cx + 0.5) / w, (cy + 0.5) / h))?,
+        })
     }
 
     /// The depth of both eyes' pictures, of `bytes` bytes a pixel: one is brightness, four are
@@ -52,9 +81,27 @@ impl Measure {
         bytes: usize,
     ) -> Result<DepthMap, DepthError> {
         if bytes == 1 {
-            return self.0.map(left, right);
+            return self.matcher.map(left, right);
         }
-        self.0.map(&brightness(left), &brightness(right))
+        self.matcher.map(&brightness(left), &brightness(right))
+    }
+
+    /// Hangs a map onto the frame of which it was made.
+    pub(super) fn hang(
+        &self,
+        map: &DepthMap,
+        frame: &mut gst::BufferRef,
+    ) -> Result<(), glib::BoolError> {
+        let mut bytes = vec![0; 2 * map.data.len()];
+        for (pixel, depth) in bytes.chunks_exact_mut(2).zip(&map.data) {
+            pixel.copy_from_slice(&depth.to_le_bytes());
+        }
+        let depth = depth::Depth {
+            map: gst::Buffer::from_mut_slice(bytes),
+            size: self.size,
+            lens: self.lens,
+        };
+        depth.attach(frame)
     }
 }
 

@@ -29,9 +29,7 @@ pub(super) fn calibration(
     };
     match calibration::file(settings.settings_folder().as_deref(), serial) {
         Ok(file) => read(&file, "").map(Some),
-        Err(missing) if settings.stream_type.has_depth() => {
-            Err(format!("stream-type asks for depth, but {missing}"))
-        }
+        Err(missing) if settings.has_depth() => Err(format!("depth is asked for, but {missing}")),
         Err(missing) => {
             warnings.push(format!("pictures stay unrectified: {missing}"));
             Ok(None)

@@ -14,7 +14,7 @@ use crate::cache::{self, Cache};
 use crate::packages;
 use crate::process::{self, Progress};
 use crate::python::{self, Python};
-use crate::{clip, workspace};
+use crate::{clip, stereo, workspace};
 
 /// The ONNX Runtime that comes from PyPI. The wheels for other Pythons carry the same library.
 ///
@@ -86,6 +86,9 @@ const VIDEO_PACKAGE: &str = "opencv-doc";
 const VIDEO_PATH: &str = "./usr/share/doc/opencv-doc/examples/data/vtest.avi";
 const VIDEO_SHA256: &str = "45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf";
 
+/// The variable that names the stereo clip.
+const STEREO: &str = "EVR_TEST_STEREO";
+
 /// The files that are ready to use.
 pub(crate) struct Assets {
     pub(crate) runtime: PathBuf,
@@ -96,6 +99,12 @@ pub(crate) struct Assets {
 }
 
 impl Assets {
+    /// The clip with both eyes side by side, where all was prepared.
+    pub(crate) fn stereo(&self) -> Option<&Path> {
+        let stereo = self.others.iter().find(|(variable, _)| *variable == STEREO);
+        stereo.map(|(_, path)| path.as_path())
+    }
+
     /// How programs and tests are told where the files lie.
     pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let usual: [(_, &Path); 3] = [
@@ -134,6 +143,7 @@ pub(crate) fn prepare_all() -> Result<Assets> {
         ("EVR_TEST_MODEL_NMS", nms_model),
         ("EVR_TEST_MODEL_NANODET", nanodet),
         ("EVR_TEST_VIDEO", video(&cache)?),
+        (STEREO, stereo(&cache, &assets.clip)?),
         ("EVR_TEST_PYTHON", servers),
     ];
     Ok(Assets { others, ..assets })
@@ -263,6 +273,14 @@ fn clip(cache: &Cache) -> Result<PathBuf> {
         let video = video(cache)?;
         let _progress = Progress::new("making the clip with two events");
         clip::make(&video, path)
+    })
+}
+
+/// The clip as a stereo camera would have seen it.
+fn stereo(cache: &Cache, clip: &Path) -> Result<PathBuf> {
+    cache.ensure_made(stereo::NAME, |path| {
+        let _progress = Progress::new("making the stereo clip");
+        stereo::make(clip, path)
     })
 }
 

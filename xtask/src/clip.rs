@@ -20,7 +20,8 @@ const WIDTH: usize = 768;
 const HEIGHT: usize = 576;
 /// Bytes of one frame in I420: luma, and chroma at a quarter of its size twice.
 const FRAME: usize = WIDTH * HEIGHT * 3 / 2;
-const RATE: usize = 10;
+/// Frames a second.
+pub(crate) const RATE: usize = 10;
 /// Frames between keyframes.
 const GOP: usize = 2 * RATE;
 /// Every fifth of the 795 frames gives the same empty scene as all of them, to the eye.
@@ -140,7 +141,8 @@ fn encode(empty: &[u8], kept: &[Frame], destination: &Path) -> Result<()> {
     finish(&mut encoder, "encoding the clip")
 }
 
-fn finish(child: &mut Child, what: &str) -> Result<()> {
+/// Waits until a child is done; `what` it does is told where it fails.
+pub(crate) fn finish(child: &mut Child, what: &str) -> Result<()> {
     let status = child.wait()?;
     if !status.success() {
         bail!("{what} failed ({status}), see above");

@@ -22,6 +22,7 @@ mod python;
 mod recordings;
 mod sanitize;
 mod stage;
+mod stereo;
 mod workspace;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 //!
 //! A script takes its input, its model and its folder from `EVR_INPUT`, `EVR_MODEL` and
 //! `EVR_RECORDINGS` where it is given no arguments; that is how they are run here. One for stereo
-//! cameras takes its input from `EVR_STEREO_INPUT`. The one that needs a camera, a server and a
+//! cameras takes its input from `EVR_STEREO_INPUT` and `EVR_CALIBRATION`. The one that needs a camera, a server and a
 //! broker beside it is run by tests/tutorial.rs.
 
 use std::fs;
@@ -18,8 +18,8 @@ use crate::{recordings, workspace};
 /// The script that a test runs, with all that it needs.
 const TUTORIAL: &str = "tutorial";
 
-/// What a stereo camera would have recorded of the clip.
-const STEREO: &str = "stereo.mp4";
+/// The calibration of the camera that recorded the stereo clip.
+const CALIBRATION: &str = "xtask/assets/stereo.conf";
 
 /// Runs all scripts against the staged plugin.
 pub(crate) fn run(stage: &Stage, assets: &Assets) -> Result<()> {
@@ -31,7 +31,6 @@ pub(crate) fn run(stage: &Stage, assets: &Assets) -> Result<()> {
     ensure!(!scripts.is_empty(), "pipelines/ holds no script");
     let folder = workspace::target()?.join("pipelines");
     fs::create_dir_all(&folder)?;
-    stereo(stage, assets, &folder.join(STEREO))?;
     for script in scripts {
         let name = script.file_stem().unwrap_or_default();
         if name == TUTORIAL {
@@ -43,29 +42,17 @@ pub(crate) fn run(stage: &Stage, assets: &Assets) -> Result<()> {
     Ok(())
 }
 
-/// Lays a clip twice into one picture, as both eyes of a camera far from what it sees.
-const BOTH_EYES: &str = "-q filesrc location={input} ! qtdemux ! h264parse ! avdec_h264 ! tee name=t \
-    compositor name=both sink_1::xpos=768 ! x264enc speed-preset=ultrafast ! h264parse ! mp4mux \
-    ! filesink location={output} t. ! queue ! both. t. ! queue ! both.";
-
-fn stereo(stage: &Stage, assets: &Assets, path: &Path) -> Result<()> {
-    // Paths come in after the line is parted, as they may have spaces.
-    let words = BOTH_EYES.split_whitespace().map(|word| {
-        word.replace("{input}", &assets.clip.display().to_string())
-            .replace("{output}", &path.display().to_string())
-    });
-    let program = Path::new("gst-launch-1.0");
-    process::capture(stage.command(program, assets).args(words))?;
-    Ok(())
-}
-
 fn run_one(stage: &Stage, assets: &Assets, script: &Path, folder: &Path) -> Result<()> {
     recordings::empty(folder)?;
+    let stereo = assets
+        .stereo()
+        .context("the stereo clip was not prepared")?;
     process::capture(
         stage
             .command(script, assets)
             .env("EVR_INPUT", &assets.clip)
-            .env("EVR_STEREO_INPUT", folder.with_file_name(STEREO))
+            .env("EVR_STEREO_INPUT", stereo)
+            .env("EVR_CALIBRATION", workspace::root().join(CALIBRATION))
             .env("EVR_MODEL", &assets.model)
             .env("EVR_RECORDINGS", folder),
     )?;
