@@ -250,11 +250,9 @@ impl Composer {
             .as_ref()
             .and_then(|maps| maps[shape.step - 1].as_ref());
         let offset = x * row;
-        match (map.map(|maps| &maps[eye]), shape.bytes) {
-            (Some(map), 1) => map.apply::<1>(plane, to, stride, offset),
-            (Some(map), 2) => map.apply::<2>(plane, to, stride, offset),
-            (Some(map), _) => map.apply::<4>(plane, to, stride, offset),
-            (None, _) => {
+        match map.map(|maps| &maps[eye]) {
+            Some(map) => map.bend(shape.bytes, plane, to, stride, offset),
+            None => {
                 let rows = plane.bytes.chunks(plane.stride).zip(to.chunks_mut(stride));
                 for (source, target) in rows.take(height) {
                     target[offset..offset + row]

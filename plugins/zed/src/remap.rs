@@ -53,6 +53,23 @@ impl Map {
         }
     }
 
+    /// As [`Map::apply`], of 1, 2 or else 4 bytes a pixel. It is made here, where tests optimise, and
+    /// not where it is called.
+    pub fn bend(
+        &self,
+        bytes: usize,
+        source: Plane<'_>,
+        target: &mut [u8],
+        stride: usize,
+        offset: usize,
+    ) {
+        match bytes {
+            1 => self.apply::<1>(source, target, stride, offset),
+            2 => self.apply::<2>(source, target, stride, offset),
+            _ => self.apply::<4>(source, target, stride, offset),
+        }
+    }
+
     /// Bends `source`, of the map's own size and `N` bytes a pixel, into `target`, whose rows are
     /// `stride` bytes apart and begin `offset` bytes in.
     pub fn apply<const N: usize>(
