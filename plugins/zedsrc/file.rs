@@ -63,6 +63,8 @@ pub(super) struct File {
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
     info: gst_video::VideoInfo,
+    /// The first picture, which told size and format; it comes again.
+    pub first: Option<gst::Buffer>,
     /// Of an SVO file.
     front: Option<Front>,
     /// When the first picture was taken that is to be shown after a seek. Decoders may show the
@@ -106,6 +108,7 @@ impl File {
             info: gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, 1, 1)
                 .build()
                 .expect("a picture of one pixel is possible"),
+            first: None,
             front,
             from: 0,
             interrupted: Arc::default(),
@@ -113,20 +116,22 @@ impl File {
         if file.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(file.fault());
         }
-        file.info = file.first(patience)?;
+        let sample = file.first(patience)?;
+        let caps = sample.caps().expect("a sample of appsink has caps");
+        let info = gst_video::VideoInfo::from_caps(caps);
+        file.info = info.expect("appsink takes raw video alone");
+        file.first = sample.buffer_owned();
         Ok(file)
     }
 
-    /// The size and format of all pictures, from the first, which stays.
-    fn first(&self, patience: f32) -> Result<gst_video::VideoInfo, FileError> {
+    /// The first picture, which stays, to know the size and format of all.
+    fn first(&self, patience: f32) -> Result<gst::Sample, FileError> {
         let patience = Duration::from_secs_f32(patience);
         let mut waited = Duration::ZERO;
         loop {
             let wait = gst::ClockTime::from_nseconds(LOOK.as_nanos() as u64);
             if let Some(sample) = self.sink.try_pull_preroll(wait) {
-                let caps = sample.caps().expect("a sample of appsink has caps");
-                let info = gst_video::VideoInfo::from_caps(caps);
-                return Ok(info.expect("appsink takes raw video alone"));
+                return Ok(sample);
             }
             self.check()?;
             if self.sink.is_eos() {

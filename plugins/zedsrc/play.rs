@@ -4,7 +4,10 @@
 //! Belongs here: everything between a decoded picture and the buffer that leaves. Reading the file
 //! is `file`'s, cutting and bending `compose`'s.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
 
 use gst::prelude::*;
 
@@ -35,6 +38,8 @@ pub(super) struct Played {
     composer: Composer,
     pool: Option<gst::BufferPool>,
     real_time: bool,
+    /// How long making the first picture took, where that matters.
+    pub made_in: Duration,
     /// Of one picture.
     frame: Option<gst::ClockTime>,
     /// In real time: the running time that the file's beginning has.
@@ -52,7 +57,7 @@ impl Played {
         let matching = settings.matching().map_err(|err| err.to_string())?;
         let format = format(settings.stream_type);
         let file = File::open(&source, format, settings.open_timeout);
-        let file = file.map_err(|err| err.to_string())?;
+        let mut file = file.map_err(|err| err.to_string())?;
         let (layout, serial) = match file.svo() {
             None => (settings.file_layout, None),
             Some(svo) => {
@@ -74,7 +79,8 @@ impl Played {
             matching,
         );
         let composer = composer.map_err(|err| format!("{}: {err}", source.name))?;
-        Ok(Self {
+        let first = file.first.take();
+        let mut played = Self {
             frame: frame_time(composer.output().fps()),
             real_time: settings.real_time,
             composer,
@@ -84,7 +90,15 @@ impl Played {
             position: gst::ClockTime::ZERO,
             late_since: None,
             discont: true,
-        })
+            made_in: Duration::ZERO,
+        };
+        if let Some(buffer) = first.filter(|_| settings.real_time) {
+            let begun = Instant::now();
+            played.show(&Picture { buffer, time: None }, gst::ClockTime::ZERO)?;
+            played.made_in = begun.elapsed();
+            played.discont = true;
+        }
+        Ok(played)
     }
 
     pub(super) fn output(&self) -> &gst_video::VideoInfo {

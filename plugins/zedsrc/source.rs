@@ -89,6 +89,7 @@ impl Source {
             interrupted: Some(played.interrupted()),
             real_time: settings.real_time,
             frame: frame_time(info.fps()),
+            latency: gst::ClockTime::try_from(played.made_in).unwrap_or_default(),
             duration: played.duration(),
             caps: info.to_caps().ok(),
             played: Some(Box::new(played)),
