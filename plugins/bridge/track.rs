@@ -37,8 +37,10 @@ struct Blank {
 
 /// Writes onto the frame's detections, in the order in which they are read, who they are.
 pub(crate) fn identify(buffer: &mut gst::BufferRef, identities: &[Option<Identity>]) {
+    // Most often there is nothing else, and the walk over all parameters is spared.
+    let only = buffer.iter_meta::<VideoRegionOfInterestMeta>().count() == identities.len();
     let regions = buffer.iter_meta_mut::<VideoRegionOfInterestMeta>();
-    let detections = regions.filter(|region| region::kind(region) == Kind::Seen);
+    let detections = regions.filter(|region| only || region::kind(region) == Kind::Seen);
     for (mut region, identity) in detections.zip(identities) {
         if let Some(identity) = identity {
             region.add_param(object_id(identity));
