@@ -7,7 +7,7 @@ words as that test. Needs the packages of xtask/assets/depth.txt; no picture is 
 `cargo xtask soak` does all of it.
 
     python3 tests/reference/depth.py pair
-    EVR_TEST_STEREO=$PWD/pair cargo test --release -p evr-zed --test depth -- --ignored --nocapture soak_
+    EVR_TEST_STEREO_PAIR=$PWD/pair cargo test --release -p evr-zed --test depth -- --ignored --nocapture soak_
 """
 
 import importlib.util

@@ -29,7 +29,7 @@ pub(crate) fn soak() -> Result<()> {
         .env("EVR_SOAK", "1");
     let pair = workspace::target()?.join("stereo-pair");
     let mut figures = measure(&mut opencv(&pair)?)?;
-    command.env("EVR_TEST_STEREO", &pair);
+    command.env("EVR_TEST_STEREO_PAIR", &pair);
     figures.extend(measure(&mut command)?);
     measured::record("soak", &figures)
 }

@@ -201,11 +201,11 @@ proptest! {
 }
 
 /// The Middlebury motorcycle pair, 741x500; `tests/reference/depth.py` writes it into the folder
-/// that EVR_TEST_STEREO names, and does the same by OpenCV.
+/// that EVR_TEST_STEREO_PAIR names, and does the same by OpenCV.
 #[test]
 #[ignore = "needs the pair that tests/reference/depth.py writes: cargo xtask soak"]
 fn soak_depth_of_a_photographed_pair_is_nearer_to_the_truth_than_opencvs() {
-    let folder = std::env::var_os("EVR_TEST_STEREO").expect("EVR_TEST_STEREO names its folder");
+    let folder = std::env::var_os("EVR_TEST_STEREO_PAIR").expect("EVR_TEST_STEREO_PAIR names its folder");
     let folder = std::path::PathBuf::from(folder);
     let read = |name: &str| std::fs::read(folder.join(name)).expect("depth.py wrote it");
     let (left, right, truth) = (read("left.gray"), read("right.gray"), read("truth.f32"));
@@ -247,6 +247,7 @@ fn soak_depth_of_a_photographed_pair_is_nearer_to_the_truth_than_opencvs() {
         "measured: depth of the motorcycle pair, ours, ms: {:.0}",
         times[4]
     );
-    // OpenCV's best: 84.1 % known, 5.47 % of them off.
+    // OpenCV's best: 84.0 % known, 5.47 % of them off; it leaves the leftmost 80 columns out, and of
+    // the others knows more than ours and errs more.
     assert!(known > 87.0 && part(2.0) < 4.0, "{known} {}", part(2.0));
 }
