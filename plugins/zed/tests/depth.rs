@@ -205,7 +205,8 @@ proptest! {
 #[test]
 #[ignore = "needs the pair that tests/reference/depth.py writes: cargo xtask soak"]
 fn soak_depth_of_a_photographed_pair_is_nearer_to_the_truth_than_opencvs() {
-    let folder = std::env::var_os("EVR_TEST_STEREO_PAIR").expect("EVR_TEST_STEREO_PAIR names its folder");
+    let folder =
+        std::env::var_os("EVR_TEST_STEREO_PAIR").expect("EVR_TEST_STEREO_PAIR names its folder");
     let folder = std::path::PathBuf::from(folder);
     let read = |name: &str| std::fs::read(folder.join(name)).expect("depth.py wrote it");
     let (left, right, truth) = (read("left.gray"), read("right.gray"), read("truth.f32"));
