@@ -16,6 +16,8 @@ use crate::{assets, launch, packages, recordings, workspace};
 
 const RELEASE: &str = "trixie";
 const MIRROR: &str = "http://deb.debian.org/debian";
+/// Whom this machine trusts, which may be a proxy of its own.
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// What the base lacks and no probe of ours looks for: a C compiler for build scripts and linking.
 const INCLUDE: &str = "ca-certificates,gcc,git,libc6-dev";
 
@@ -89,7 +91,8 @@ fn script(chroot: &Path, command: &str) -> Result<String> {
          mount --bind {cache} {root}/var/cache/xdg/gst-plugin-evr\n\
          mount -t proc proc {root}/proc\n\
          mount --rbind /dev {root}/dev\n\
-         cp /etc/resolv.conf {root}/etc/resolv.conf\n",
+         cp /etc/resolv.conf {root}/etc/resolv.conf\n\
+         if [ -e {CERTIFICATES} ]; then cp {CERTIFICATES} {root}{CERTIFICATES}; fi\n",
         cache = quoted(&cache)
     );
     // A model that only benchmarks take and that may lie anywhere.
