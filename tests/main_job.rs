@@ -5,6 +5,9 @@
 
 mod common;
 
+#[path = "main_job/photographs.rs"]
+mod photographs;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
