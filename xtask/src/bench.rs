@@ -14,7 +14,7 @@ use crate::{assets, check, measured, packages, process, workspace};
 
 /// Runs the ignored tests whose names begin with `soak_`.
 pub(crate) fn soak() -> Result<()> {
-    packages::ensure(packages::PLUGIN)?;
+    check::ensure_packages()?;
     packages::ensure(packages::CHECKS)?;
     let mut command = check::cargo("test", &assets::prepare_all()?);
     command
@@ -43,7 +43,7 @@ fn opencv(pair: &Path) -> Result<Command> {
 
 /// Runs the benchmarks.
 pub(crate) fn bench() -> Result<()> {
-    packages::ensure(packages::PLUGIN)?;
+    check::ensure_packages()?;
     packages::ensure(packages::BENCHES)?;
     let mut command = check::cargo("bench", &assets::prepare_all()?);
     measured::record("bench", &measure(command.arg("--benches"))?)
@@ -51,7 +51,7 @@ pub(crate) fn bench() -> Result<()> {
 
 /// Runs the benchmark that takes elements which only a newer GStreamer has.
 pub(crate) fn upstream() -> Result<()> {
-    packages::ensure(packages::PLUGIN)?;
+    check::ensure_packages()?;
     packages::ensure(packages::UPSTREAM)?;
     let mut command = check::cargo("bench", &assets::prepare_all()?);
     command.args(["--bench", "onnxinference"]);

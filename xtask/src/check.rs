@@ -14,7 +14,7 @@ use crate::{lint, packages, pipelines, process, workspace};
 pub(crate) fn run() -> Result<()> {
     let begun = Instant::now();
     timed("packages", || {
-        packages::ensure(packages::PLUGIN)?;
+        ensure_packages()?;
         packages::ensure(packages::CHECKS)
     })?;
     let assets = timed("assets", assets::prepare_all)?;
@@ -76,6 +76,15 @@ fn timed<T>(name: &str, action: impl FnOnce() -> Result<T>) -> Result<T> {
         begun.elapsed().as_secs_f64()
     );
     result
+}
+
+/// Installs what it takes to build with all that this machine's GStreamer has.
+pub(crate) fn ensure_packages() -> Result<()> {
+    packages::ensure(packages::PLUGIN)?;
+    if lint::gstreamer_at_least("1.24") {
+        packages::ensure(packages::ANALYTICS)?;
+    }
+    Ok(())
 }
 
 /// `cargo <subcommand>` over the workspace, with the assets named in its environment.

@@ -68,6 +68,13 @@ pub(crate) const CHECKS: &[Package] = &[
     ),
 ];
 
+/// What building takes besides where GStreamer is 1.24 or newer, which has metas of its own for what
+/// was found.
+pub(crate) const ANALYTICS: &[Package] = &[package(
+    "libgstreamer-plugins-bad1.0-dev",
+    Probe::Library("gstreamer-analytics-1.0", "1.24"),
+)];
+
 /// What the benchmarks compare with.
 pub(crate) const BENCHES: &[Package] = &[package(
     "gstreamer1.0-opencv",
