@@ -285,6 +285,21 @@ fn who_comes_late_gets_a_picture_of_now_and_the_number_of_those_missed() {
 }
 
 #[test]
+fn a_camera_whose_pictures_nobody_took_for_a_while_is_not_gone() {
+    let name = "a_camera_whose_pictures_nobody_took_for_a_while_is_not_gone";
+    with_camera(name, &[], |folder| {
+        let mut options = options(folder);
+        options.silence = Duration::from_millis(100);
+        let mut camera = Camera::open(options).expect("the camera opens");
+        frame(&mut camera);
+        // A pause of the pipeline, longer than a camera may be silent.
+        thread::sleep(Duration::from_millis(200));
+        frame(&mut camera);
+        assert_eq!(calls(folder).matches("open ").count(), 1);
+    });
+}
+
+#[test]
 fn a_camera_that_was_unplugged_comes_back_as_it_was_set() {
     let name = "a_camera_that_was_unplugged_comes_back_as_it_was_set";
     with_camera(name, &[("ZED_SHIM_UNPLUG", "8")], |folder| {

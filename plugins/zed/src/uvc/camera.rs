@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::capture::{Capture, Video};
+use super::capture::{Capture, Look, Video};
 use super::discover::{self, Found, Roots};
 use super::error::UvcError;
 use super::modes::{Mode, Model};
@@ -97,6 +97,7 @@ pub enum Event {
 struct Running {
     capture: Capture,
     sensors: Option<Sensors>,
+    /// When it last had pictures for us, old ones among them.
     heard: Instant,
     /// Pictures that are still to be skipped.
     fading: u32,
@@ -243,7 +244,7 @@ impl Running {
             2 * options.mode.width as usize,
             options.mode.height as usize,
         );
-        let frame = self.capture.next(PIECE, |picture| {
+        let look = self.capture.next(PIECE, |picture| {
             let mut data = vec![0; i420_bytes(width, height)];
             to_i420(picture.bytes, picture.stride, width, height, &mut data);
             Frame {
@@ -255,14 +256,20 @@ impl Running {
                 lost: 0,
             }
         })?;
-        let Some(mut frame) = frame else {
-            if self.heard.elapsed() > options.silence {
+        let mut frame = match look {
+            Look::Nothing if self.heard.elapsed() > options.silence => {
                 return Err(UvcError::Silent {
                     node: self.capture.path().to_owned(),
                     seconds: options.silence.as_secs(),
                 });
             }
-            return Ok(None);
+            Look::Nothing => return Ok(None),
+            // The silence was on our side.
+            Look::Stale => {
+                self.heard = Instant::now();
+                return Ok(None);
+            }
+            Look::Picture(frame) => frame,
         };
         self.heard = Instant::now();
         if self.fading > 0 {

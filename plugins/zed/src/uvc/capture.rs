@@ -49,6 +49,15 @@ pub struct Capture {
     passed_over: bool,
 }
 
+/// What a look for pictures found.
+pub enum Look<R> {
+    /// Nothing that could be shown.
+    Nothing,
+    /// Pictures from before anyone came for them: the camera is there, and the next comes soon.
+    Stale,
+    Picture(R),
+}
+
 /// A picture in the device's memory.
 pub struct Picture<'a> {
     pub bytes: &'a [u8],
@@ -215,10 +224,10 @@ impl Capture {
         &mut self,
         most: Duration,
         read: impl FnOnce(Picture<'_>) -> R,
-    ) -> Result<Option<R>, UvcError> {
+    ) -> Result<Look<R>, UvcError> {
         let ready = self.video.node.wait(most);
         if !ready.map_err(self.video.fault("waiting for a picture"))? {
-            return Ok(None);
+            return Ok(Look::Nothing);
         }
         let mut newest: Option<Buffer> = None;
         let mut filled = 0;
@@ -234,7 +243,7 @@ impl Capture {
             }
         }
         let Some(newest) = newest else {
-            return Ok(None);
+            return Ok(Look::Nothing);
         };
         // The kernel fills buffers as long as it has any: where it had none left, nobody came for
         // a while, the newest is as old as that, and the next comes soon.
@@ -242,7 +251,7 @@ impl Capture {
         self.passed_over = stale;
         if stale {
             self.give(newest.index)?;
-            return Ok(None);
+            return Ok(Look::Stale);
         }
         // The kernel counts every picture, also those that it had no buffer for.
         let missed = self.last.map_or(0, |last| {
@@ -262,7 +271,7 @@ impl Capture {
             })
         });
         self.give(newest.index)?;
-        Ok(result)
+        Ok(result.map_or(Look::Nothing, Look::Picture))
     }
 
     pub fn lost(&self) -> u64 {
