@@ -300,6 +300,24 @@ fn a_camera_whose_pictures_nobody_took_for_a_while_is_not_gone() {
 }
 
 #[test]
+fn a_wall_clock_that_is_set_while_the_camera_runs_makes_no_picture_old() {
+    let name = "a_wall_clock_that_is_set_while_the_camera_runs_makes_no_picture_old";
+    with_camera(name, &[("ZED_SHIM_STEP", "20")], |folder| {
+        let began = SystemTime::now();
+        let mut camera = open(folder);
+        // The stand-in sets it an hour ahead meanwhile; a picture may be taken just before.
+        while number(&frame(&mut camera)) <= 20 {}
+        let now = SystemTime::now();
+        let ahead = now.duration_since(began).expect("it goes ahead");
+        assert!(ahead > Duration::from_secs(3500), "{ahead:?}");
+        let captured = UNIX_EPOCH + Duration::from_nanos(frame(&mut camera).captured);
+        let age = SystemTime::now().duration_since(captured);
+        let age = age.expect("no picture is of the future");
+        assert!(age < Duration::from_secs(2), "{age:?}");
+    });
+}
+
+#[test]
 fn a_camera_that_was_unplugged_comes_back_as_it_was_set() {
     let name = "a_camera_that_was_unplugged_comes_back_as_it_was_set";
     with_camera(name, &[("ZED_SHIM_UNPLUG", "8")], |folder| {

@@ -40,8 +40,6 @@ pub struct Capture {
     video: Video,
     bytes: usize,
     stride: usize,
-    /// What has to be added to the kernel's time to have it since 1970, in ns.
-    epoch: u64,
     /// Pictures that were torn, damaged or replaced by newer ones.
     lost: u64,
     last: Option<u32>,
@@ -149,7 +147,6 @@ impl Video {
             buffers: Vec::new(),
             bytes: stride * (height as usize - 1) + 2 * width as usize,
             stride,
-            epoch: epoch(),
             lost: 0,
             passed_over: false,
             last: None,
@@ -174,13 +171,21 @@ fn buffer(index: u32) -> Buffer {
     }
 }
 
-/// Nanoseconds from the beginning of the kernel's clock to 1970, backwards.
+/// What has to be added to the kernel's time to have it since 1970, in ns: until the wall clock is
+/// set, so it is asked for with each picture.
 fn epoch() -> u64 {
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let wall = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
-    wall.saturating_sub(monotonic())
+    let look = || {
+        let before = monotonic();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let wall = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
+        (monotonic() - before, wall.saturating_sub(before))
+    };
+    // Of three looks one is not interrupted between the two clocks.
+    let looks = [look(), look(), look()];
+    let closest = looks.into_iter().min_by_key(|(apart, _)| *apart);
+    closest.map_or(0, |(_, epoch)| epoch)
 }
 
 impl Capture {
@@ -261,7 +266,7 @@ impl Capture {
         self.last = Some(newest.sequence);
         let seconds = u64::try_from(newest.seconds).unwrap_or(0);
         let micros = u64::try_from(newest.microseconds).unwrap_or(0);
-        let captured = self.epoch + seconds * 1_000_000_000 + micros * 1000;
+        let captured = epoch() + seconds * 1_000_000_000 + micros * 1000;
         let (stride, bytes) = (self.stride, self.whole(&newest));
         let result = bytes.map(|bytes| {
             read(Picture {
