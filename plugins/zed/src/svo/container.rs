@@ -3,13 +3,15 @@
 //! Belongs here: records and chunks, whatever messages mean. The whole file is gone through once,
 //! by record headers and the message indexes behind each chunk, so that neither the summary at
 //! the end, which a recorder that lost power never wrote, nor reading all pictures is needed.
+//! Of records only those fields are read that are asked for, none beyond its record's end: lengths
+//! are the file's own words, and memory is taken for no more than is there.
 //! Format: <https://mcap.dev/spec>.
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use mcap::McapError;
-use mcap::records::{MessageIndexEntry, Record as Known, op};
+use mcap::records::op;
 use mcap::sans_io::{LinearReadEvent, LinearReader, LinearReaderOptions};
 
 use super::error::SvoError;
@@ -60,8 +62,15 @@ struct Chunk {
     compressed: bool,
 }
 
+/// What an index says of a message: when it was logged, and where in the chunk its record stands.
+#[derive(Clone, Copy)]
+struct Place {
+    time: u64,
+    offset: u64,
+}
+
 /// What the indexes behind a chunk say, by channel.
-type Indexes = BTreeMap<u16, Vec<MessageIndexEntry>>;
+type Indexes = BTreeMap<u16, Vec<Place>>;
 
 pub(super) struct Container<R> {
     file: R,
@@ -109,9 +118,7 @@ impl<R: Read + Seek> Container<R> {
                 && let Some((_, indexes)) = &mut last
             {
                 let body = bytes(&mut self.file, record.body, record.end - record.body)?;
-                if let Ok(Known::MessageIndex(index)) = mcap::parse_record(record.code, &body) {
-                    indexes.insert(index.channel_id, index.records);
-                }
+                indexes.extend(index(&body));
             } else {
                 self.settle(last.take())?;
                 match record.code {
@@ -174,7 +181,7 @@ impl<R: Read + Seek> Container<R> {
             for (id, mut places) in indexes {
                 places.sort_by_key(|place| place.offset);
                 let entries = places.into_iter().map(|place| Entry {
-                    time: place.log_time,
+                    time: place.time,
                     chunk: number,
                     at: base.saturating_add(place.offset),
                 });
@@ -271,20 +278,53 @@ fn note<F: Read + Seek>(
             _ => 0,
         };
         let body = bytes(file, record.body, length)?;
-        match mcap::parse_record(record.code, &body) {
-            Ok(Known::Channel(channel)) if record.code == op::CHANNEL => {
-                channels.entry(channel.id).or_default().topic = channel.topic;
+        match record.code {
+            op::CHANNEL => {
+                if let Some((id, topic)) = channel(&body) {
+                    channels.entry(id).or_default().topic = topic;
+                }
             }
-            Ok(Known::Message { header, .. }) => {
-                let time = header.log_time;
-                let entries = &mut channels.entry(header.channel_id).or_default().entries;
-                entries.push(Entry { time, chunk, at });
+            op::MESSAGE => {
+                if let Some((id, time)) = logged(&body) {
+                    let entries = &mut channels.entry(id).or_default().entries;
+                    entries.push(Entry { time, chunk, at });
+                }
             }
             _ => {}
         }
         at = record.end;
     }
     Ok(())
+}
+
+/// The id and topic of a channel; the id of its schema stands between them.
+fn channel(body: &[u8]) -> Option<(u16, String)> {
+    let (front, rest) = body.split_at_checked(8)?;
+    let topic = rest.get(..number(&front[4..]) as usize)?;
+    let topic = String::from_utf8(topic.to_vec()).ok()?;
+    Some((id(front), topic))
+}
+
+/// A message's channel and when it was logged; its sequence stands between them.
+fn logged(body: &[u8]) -> Option<(u16, u64)> {
+    let front = body.get(..MESSAGE_FRONT as usize)?;
+    Some((id(front), number(&front[6..14])))
+}
+
+/// The channel that an index is about, and where that one's messages are.
+fn index(body: &[u8]) -> Option<(u16, Vec<Place>)> {
+    let (front, rest) = body.split_at_checked(6)?;
+    let places = rest.get(..number(&front[2..]) as usize)?;
+    let places = places.chunks_exact(16).map(|place| Place {
+        time: number(&place[..8]),
+        offset: number(&place[8..]),
+    });
+    Some((id(front), places.collect()))
+}
+
+/// The channel's number at the beginning of a body.
+fn id(body: &[u8]) -> u16 {
+    u16::from_le_bytes([body[0], body[1]])
 }
 
 /// The channel and data of the message whose record stands there.
@@ -298,8 +338,8 @@ fn message<F: Read + Seek>(file: &mut F, at: u64, end: u64) -> io::Result<Option
         return Ok(None);
     }
     let mut body = bytes(file, record.body, length)?;
-    let channel = u16::from_le_bytes([body[0], body[1]]);
-    Ok(Some((channel, body.split_off(MESSAGE_FRONT as usize))))
+    let data = body.split_off(MESSAGE_FRONT as usize);
+    Ok(Some((id(&body), data)))
 }
 
 /// The front of the record at a place; nothing where it would reach over the end.
