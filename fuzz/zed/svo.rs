@@ -19,7 +19,8 @@ pub fn body(data: &[u8]) -> Outcome {
     assert!(recording.at(0) < info.frames && recording.at(u64::MAX) < info.frames);
     // A damaged index may name one picture many times.
     for number in 0..info.frames.min(50) {
-        assert!(recording.captured(number).is_some());
+        let captured = recording.captured(number);
+        assert!(captured.is_some_and(|time| i64::try_from(time).is_ok()));
         if let Ok(picture) = recording.picture(number) {
             match picture.expect("it is one of those that are there") {
                 Picture::Encoded(unit) => assert!(unit.len() <= data.len().max(64 << 20)),

@@ -147,14 +147,14 @@ impl Played {
     ) -> Option<gst::ClockTime> {
         let time = picture.time.unwrap_or(self.position);
         let span = picture.buffer.duration().or(self.frame).unwrap_or_default();
-        self.position = time + span;
+        self.position = time.saturating_add(span);
         if !self.real_time {
             return Some(time);
         }
         let now = now();
         let begin = *self.begin.get_or_insert(now.saturating_sub(time));
-        let pts = begin + time;
-        if now <= pts + span {
+        let pts = begin.saturating_add(time);
+        if now <= pts.saturating_add(span) {
             self.late_since = None;
             return Some(pts);
         }

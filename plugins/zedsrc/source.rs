@@ -305,7 +305,10 @@ impl BaseSrcImpl for Source {
         // A live source waits for its pictures' times, as a camera would.
         let real_time = self.lock().real_time;
         let pts = buffer.pts().filter(|_| real_time);
-        (pts, pts.and_then(|pts| Some(pts + buffer.duration()?)))
+        (
+            pts,
+            pts.and_then(|pts| Some(pts.saturating_add(buffer.duration()?))),
+        )
     }
 
     fn query(&self, query: &mut gst::QueryRef) -> bool {

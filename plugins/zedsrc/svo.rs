@@ -60,7 +60,7 @@ impl Front {
         source.set_stream_type(gst_app::AppStreamType::Seekable);
         let last = lock(&self.feed).time(self.info.frames.saturating_sub(1));
         let frame = gst::ClockTime::SECOND / u64::from(self.info.fps);
-        source.set_duration(last.map(|last| last + frame));
+        source.set_duration(last.map(|last| last.saturating_add(frame)));
         let (fed, sought) = (self.feed.clone(), self.feed.clone());
         source.set_callbacks(
             gst_app::AppSrcCallbacks::builder()

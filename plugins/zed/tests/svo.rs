@@ -196,6 +196,28 @@ fn what_is_no_svo2_file_is_refused_by_what_it_is() {
 }
 
 #[test]
+fn a_picture_of_a_time_that_no_clock_shows_is_an_error_that_names_it() {
+    let whole = Film::default().write(WriteOptions::new().use_chunks(false));
+    let of = |time: u64| {
+        let mut bytes = whole.clone();
+        let logged = film::time(5).to_le_bytes();
+        let at = whole.windows(8).position(|bytes| bytes == logged);
+        let at = at.expect("the time of the fifth picture's message");
+        bytes[at..at + 8].copy_from_slice(&time.to_le_bytes());
+        open(bytes)
+    };
+    let latest = i64::MAX as u64;
+    assert_eq!(of(latest).unwrap().captured(5), Some(latest));
+    for time in [latest + 1, u64::MAX] {
+        let err = of(time).err().unwrap().to_string();
+        assert!(
+            err.contains("picture 5") && err.contains(&time.to_string()),
+            "{err}"
+        );
+    }
+}
+
+#[test]
 fn a_picture_of_another_kind_than_the_first_is_an_error_that_names_it() {
     let mut film = Film::default();
     film.units[5] = vec![0, 0, 0, 1, 0x40, 1, 9];

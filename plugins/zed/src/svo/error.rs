@@ -27,6 +27,11 @@ pub enum SvoError {
     Encoding(String),
     #[error("picture {number} is not what the first one is: {found}")]
     Picture { number: usize, found: String },
+    #[error(
+        "picture {number} claims to have been taken {time} ns after 1970, which is later than the \
+         year 2262: the file is damaged, so write it anew with Stereolabs' ZED_SVO_Editor"
+    )]
+    Time { number: usize, time: u64 },
     #[error("its chunks are compressed by {0}, which is not supported: only lz4 and zstd are")]
     Compression(String),
     #[error("the file is damaged at byte {at}: {what}")]

@@ -14,6 +14,9 @@ use super::strips::{Yuyv, decode};
 const ASKED: usize = 1000;
 /// What is assumed of one picture in a file that does not tell.
 const FPS: u32 = 30;
+/// No picture is taken later, in ns since 1970: that is in the year 2262, and times that are added
+/// to such a one fit.
+const LATEST: u64 = i64::MAX as u64;
 /// No camera takes more pictures a second.
 const MOST_FPS: u32 = 1000;
 
@@ -126,6 +129,10 @@ impl<R: Read + Seek> Recording<R> {
         let topic = format!("Camera_SN{serial}/side_by_side");
         let (channel, frames) = take(&mut container, &topic);
         let first = *frames.first().ok_or(SvoError::Empty)?;
+        if let Some(number) = frames.iter().position(|entry| entry.time > LATEST) {
+            let time = frames[number].time;
+            return Err(SvoError::Time { number, time });
+        }
         let mut encoding = None;
         for entry in frames.iter().take(ASKED) {
             let data = container.read(channel, *entry)?;
