@@ -37,8 +37,13 @@ struct Blank {
 
 /// Writes onto the frame's detections, in the order in which they are read, who they are.
 pub(crate) fn identify(buffer: &mut gst::BufferRef, identities: &[Option<Identity>]) {
-    // Most often there is nothing else, and the walk over all parameters is spared.
-    let only = buffer.iter_meta::<VideoRegionOfInterestMeta>().count() == identities.len();
+    // Most often there is nothing else, and the walk over all parameters is spared. Detections are
+    // read off regions, or where none of these is one, off metas: the first region tells which.
+    let mut all = buffer.iter_meta::<VideoRegionOfInterestMeta>();
+    let from_regions = all
+        .next()
+        .is_some_and(|first| region::kind(&first) == Kind::Seen);
+    let only = from_regions && all.count() + 1 == identities.len();
     let regions = buffer.iter_meta_mut::<VideoRegionOfInterestMeta>();
     let detections = regions.filter(|region| only || region::kind(region) == Kind::Seen);
     for (mut region, identity) in detections.zip(identities) {
@@ -120,4 +125,35 @@ pub(crate) fn ended(ended: &Ended) -> gst::Structure {
             serde_json::Value::Object(ended.to_json()).to_string(),
         )
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identified(regions: &[&str], identities: usize) -> Vec<bool> {
+        gst::init().expect("GStreamer is installed");
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().expect("one owner");
+        for what in regions {
+            let mut region = VideoRegionOfInterestMeta::add(buffer, what, (0, 0, 8, 8));
+            let name = if *what == "motion" { what } else { DETECTION };
+            region.add_param(gst::Structure::new_empty(name));
+        }
+        let who = Identity { id: 7, label: None };
+        identify(buffer, &vec![Some(who); identities]);
+        buffer
+            .iter_meta::<VideoRegionOfInterestMeta>()
+            .map(|region| region.params().any(|param| param.name() == OBJECT_ID))
+            .collect()
+    }
+
+    #[test]
+    fn detections_are_told_who_they_are_and_motion_is_not() {
+        assert_eq!(identified(&["person", "person"], 2), [true, true]);
+        assert_eq!(identified(&["motion", "person"], 1), [false, true]);
+        assert_eq!(identified(&["person", "motion"], 1), [true, false]);
+        // Two that were found came as GStreamer's own metas, beside as many regions of motion.
+        assert_eq!(identified(&["motion", "motion"], 2), [false, false]);
+    }
 }
