@@ -116,6 +116,7 @@ fn conversion_and_scaling_before_it_change_no_place() {
     attach(buffer.make_mut(), &map);
     let expected = plain.push_and_pull(buffer.copy()).expect("frames pass");
     let out = scaled.push_and_pull(buffer).expect("frames pass");
+    assert!(matches!(places(&expected)[..], [Some(_)]));
     assert_eq!(places(&out), places(&expected));
     let meta = gst::meta::CustomMeta::from_buffer(&out, "GstEvrDepthMeta").expect("it is kept");
     let kept: gst::Buffer = meta.structure().get("depth").expect("a map");
@@ -176,6 +177,40 @@ fn a_frame_without_a_map_passes_as_it_came_and_is_counted() {
     assert_eq!(out.as_ptr(), came);
     assert_eq!(places(&out), [None]);
     assert_eq!(count(&harness, "without-map"), 1);
+}
+
+#[test]
+fn that_detections_come_without_a_map_is_warned_of_once() {
+    let mut harness = harness("depthannotate name=annotate");
+    let bus = gst::Bus::new();
+    let element = harness.element().expect("there is one");
+    element.set_bus(Some(&bus));
+    let warnings = || bus.pop_filtered(&[gst::MessageType::Warning]);
+    let mut placed = frame(&[(64, 192)]);
+    let mut regions = placed
+        .make_mut()
+        .iter_meta_mut::<VideoRegionOfInterestMeta>();
+    let space = gst::Structure::builder("space").field("distance", 1.25);
+    regions.next().expect("a person").add_param(space.build());
+    for nothing_to_say in [frame(&[]), placed] {
+        harness.push_and_pull(nothing_to_say).expect("frames pass");
+        assert!(warnings().is_none());
+    }
+    for _ in 0..2 {
+        let person = frame(&[(64, 192)]);
+        harness.push_and_pull(person).expect("frames pass");
+    }
+    let first = warnings().expect("a warning");
+    let gst::MessageView::Warning(first) = first.view() else {
+        unreachable!("it was asked for")
+    };
+    let said = first.error().to_string();
+    assert!(
+        said.contains("no map of depth") && said.contains("depth-mode"),
+        "{said}"
+    );
+    assert!(warnings().is_none());
+    assert_eq!(count(&harness, "without-map"), 4);
 }
 
 #[test]

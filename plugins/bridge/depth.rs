@@ -4,7 +4,8 @@
 //! Its structure has `width` and `height` (pixels of the map), `depth` (a buffer of 16 bits a pixel
 //! by rows, little-endian millimetres along the camera's axis, 0 where nothing is known) and, in
 //! fractions of the frame, `focal-x`, `focal-y`, `centre-x`, `centre-y`. It has no tags, so
-//! conversion and scaling keep it; cropping keeps it too and makes it wrong.
+//! conversion and scaling keep it; so does what moves the picture within its frame, and makes it
+//! wrong: cropping, borders (those of a letterboxing `videoscale` too), flips and rotations.
 
 use evr_core::{
     detection::BoundingBox,
@@ -124,6 +125,12 @@ pub(crate) fn annotate(
         }
     }
     Ok(annotated)
+}
+
+/// Whether a frame has a region that could be told its place.
+pub(crate) fn is_wanted(buffer: &gst::BufferRef, size: (u32, u32)) -> bool {
+    let mut regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
+    regions.any(|region| unplaced(&region, size).is_some())
 }
 
 /// The box of a region that is about an object of which nobody has said where it is.

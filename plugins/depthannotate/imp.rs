@@ -39,6 +39,8 @@ struct State {
     without_map: u64,
     /// Whether somebody has been told of a map that is none.
     warned: bool,
+    /// Whether somebody has been told of detections without a map.
+    missed: bool,
 }
 
 #[derive(Properties, Default)]
@@ -78,9 +80,26 @@ impl DepthAnnotate {
     fn annotate(&self, buffer: &mut gst::BufferRef) -> Result<Option<Annotated>, DepthError> {
         let size = self.lock().size;
         let Some(map) = Depth::read(buffer)? else {
+            self.miss(buffer, size);
             return Ok(None);
         };
         depth::annotate(buffer, &map, size).map(Some)
+    }
+
+    /// Says once that there are detections but no map.
+    fn miss(&self, buffer: &gst::BufferRef, size: (u32, u32)) {
+        if self.lock().missed || !depth::is_wanted(buffer, size) {
+            return;
+        }
+        self.lock().missed = true;
+        gst::element_imp_warning!(
+            self,
+            gst::StreamError::Format,
+            (
+                "{}: a frame has a detection and no map of depth, so nobody says how far away it is: give zedsrc a depth-mode and stream-type=left, with a file or backend=uvc, as the SDK's backend hangs no map onto pictures",
+                self.obj().name()
+            )
+        );
     }
 
     fn warn(&self, err: &DepthError) {
