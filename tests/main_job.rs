@@ -34,10 +34,12 @@ fn profile_folder() -> PathBuf {
 impl Stage {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let built = profile_folder();
+        // Cargo puts it beside the tests whatever it was asked for, and further up only where the
+        // plugin itself was.
+        let built = profile_folder().join("deps/libgstevr.so");
         let plugins = dir.path().join("plugins");
         fs::create_dir_all(&plugins).expect("the temporary directory can be written");
-        fs::copy(built.join("libgstevr.so"), plugins.join("libgstevr.so"))
+        fs::copy(built, plugins.join("libgstevr.so"))
             .expect("cargo has built the plugin beside its tests");
         Self { dir }
     }
