@@ -255,9 +255,10 @@ impl Settings {
         path(&self.sdk_library)
     }
 
-    /// The file that the SDK is to record into now.
-    pub(super) fn recording(&self) -> Option<PathBuf> {
-        path(&self.svo_recording_file).filter(|_| self.svo_recording)
+    /// The file that the SDK is to record into now, and how often that was asked for.
+    pub(super) fn recording(&self) -> Option<(PathBuf, u64)> {
+        let file = path(&self.svo_recording_file).filter(|_| self.svo_recording)?;
+        Some((file, self.svo_recording_set))
     }
 
     /// What the camera is to hold, in the order in which it has to be set.

@@ -19,6 +19,13 @@ impl ZedSrc {
         self.source.imp().is_recording()
     }
 
+    pub(super) fn set_recording(&self, recording: bool) {
+        let settings = self.settings.lock();
+        let mut settings = settings.expect("no thread panics under this lock");
+        settings.svo_recording = recording;
+        settings.svo_recording_set += 1;
+    }
+
     pub(super) fn dropped(&self) -> u64 {
         self.source.imp().dropped()
     }

@@ -56,7 +56,8 @@ pub(super) struct Live {
     /// What is to be told of the opening.
     warnings: Vec<String>,
     held: Vec<Control>,
-    recording: Option<PathBuf>,
+    /// What was last asked to be recorded, and how often it had been.
+    recording: Option<(PathBuf, u64)>,
     interrupted: Arc<AtomicBool>,
     seq: u64,
     /// How many pictures the device had lost at the last one, where one was waited for.
@@ -166,7 +167,7 @@ impl Live {
             && let Device::Sdk(session) = &self.device
         {
             match &recording {
-                Some(file) => session.record(file.clone(), settings.svo_compression as i32),
+                Some((file, _)) => session.record(file.clone(), settings.svo_compression as i32),
                 None => session.stop_recording(),
             }
             self.recording = recording;

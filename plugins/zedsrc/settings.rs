@@ -118,6 +118,8 @@ pub(super) struct Settings {
     pub ctrl_white: i32,
     pub ctrl_led: bool,
     pub svo_recording: bool,
+    /// How often that was set: a recording that has ended by itself begins again.
+    pub svo_recording_set: u64,
     pub svo_recording_file: Option<String>,
     pub svo_compression: ZedSrcCompression,
     pub num_buffers: i32,
@@ -233,6 +235,7 @@ impl Default for Settings {
             ctrl_white: 4600,
             ctrl_led: true,
             svo_recording: false,
+            svo_recording_set: 0,
             svo_recording_file: None,
             svo_compression: ZedSrcCompression::default(),
             num_buffers: -1,

@@ -5,7 +5,7 @@
 //! and what happens when the camera goes, is `session`'s.
 
 use std::ffi::CString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::abi;
@@ -88,7 +88,8 @@ pub(super) struct Camera {
     sensors: Guarded<abi::SensorsData>,
     objects: Guarded<abi::Objects>,
     bodies: Guarded<abi::Bodies>,
-    recording: bool,
+    /// The SVO file that is being written.
+    recording: Option<PathBuf>,
     /// What of the extras failed already and was told.
     told: Vec<&'static str>,
     /// Last, so that the matrices go before their camera does.
@@ -131,7 +132,7 @@ impl Camera {
             sensors: Guarded::new(),
             objects: Guarded::new(),
             bodies: Guarded::new(),
-            recording: false,
+            recording: None,
             told: Vec::new(),
             options,
             slot,
@@ -307,27 +308,31 @@ impl Camera {
         }
     }
 
-    /// Starts writing what is grabbed into `file`, or into another than before.
+    /// Starts writing what is grabbed into `file`, or into another than before; goes on where it
+    /// is written already, since it would begin empty.
     pub fn record(&mut self, file: &Path, compression: i32) -> Result<(), SdkError> {
+        if self.recording.as_deref() == Some(file) {
+            return Ok(());
+        }
         self.stop_recording();
-        let file = text("svo-recording-filename", Some(file))?;
+        let name = text("svo-recording-filename", Some(file))?;
         got(
             "SVO recording",
             self.sdk()
-                .enable_recording(self.slot.id, &file, compression),
+                .enable_recording(self.slot.id, &name, compression),
         )?;
-        self.recording = true;
+        self.recording = Some(file.to_owned());
         Ok(())
     }
 
     pub fn stop_recording(&mut self) {
-        if std::mem::take(&mut self.recording) {
+        if self.recording.take().is_some() {
             self.sdk().disable_recording(self.slot.id);
         }
     }
 
     pub fn is_recording(&self) -> bool {
-        self.recording
+        self.recording.is_some()
     }
 }
 

@@ -175,7 +175,8 @@ impl Session {
         self.order(Order::Set(control));
     }
 
-    /// Records into an SVO file from the next frame on; a warning comes if that fails.
+    /// Records into an SVO file from the next frame on, unless it is being written already; a
+    /// warning comes if that fails.
     pub fn record(&self, file: PathBuf, compression: i32) {
         self.order(Order::Record(file, compression));
     }
