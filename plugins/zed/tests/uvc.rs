@@ -280,7 +280,8 @@ fn who_comes_late_gets_a_picture_of_now_and_the_number_of_those_missed() {
         );
         let missed = (late.captured - first.captured) / 10_000_000 - 1;
         let lost = late.lost - first.lost;
-        assert!(lost.abs_diff(missed) <= 1, "{lost} instead of {missed}");
+        // Either time may be off by most of a picture, and a picture may come in between.
+        assert!(lost.abs_diff(missed) <= 2, "{lost} instead of {missed}");
     });
 }
 
