@@ -101,7 +101,10 @@ pub(crate) enum ZedSrcResolution {
     #[enum_value(name = "672x376", nick = "vga")]
     Vga = 5,
     #[default]
-    #[enum_value(name = "As the file says", nick = "auto")]
+    #[enum_value(
+        name = "As the file says; of a USB camera 1280x720, with the SDK what it chooses",
+        nick = "auto"
+    )]
     Auto = 6,
 }
 
