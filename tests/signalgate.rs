@@ -4,6 +4,7 @@ mod common;
 
 use std::{
     ffi::c_void,
+    str::FromStr,
     sync::{Arc, Mutex},
 };
 
@@ -418,6 +419,44 @@ fn the_end_of_the_media_waits_for_the_signals_that_still_come() {
         panic!("closed last")
     };
     assert_eq!(cause, "eos");
+}
+
+const MAP: &str = "GstEvrDepthMeta";
+
+fn has_map(buffer: impl AsRef<gst::BufferRef>) -> bool {
+    gst::meta::CustomMeta::from_buffer(buffer.as_ref(), MAP).is_ok()
+}
+
+#[test]
+fn an_encoded_frame_is_held_without_its_map_of_depth_and_a_raw_one_with_it() {
+    let raw = "video/x-raw,format=GRAY8,width=2,height=2,framerate=25/1";
+    let encoded = "video/x-h264,stream-format=avc,alignment=au";
+    for (caps, kept) in [(raw, true), (encoded, false)] {
+        let bench = Bench::new(QUICK, "");
+        let caps = gst::Caps::from_str(caps).expect("caps");
+        bench.media.set_property("caps", caps);
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&out);
+        let src = bench.gate.static_pad("src").expect("always there");
+        src.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let maps = info.buffer().map(has_map);
+            into.lock()
+                .expect("no test panics under this lock")
+                .extend(maps);
+            gst::PadProbeReturn::Ok
+        });
+        let bench = bench.start();
+        assert!(bench.trigger(r#"{"media_time":0}"#).is_some());
+        let mut buffer = gst::Buffer::from_slice([0; 4]);
+        let fields = buffer.get_mut().expect("new");
+        fields.set_pts(gst::ClockTime::ZERO);
+        gst::meta::CustomMeta::add(fields, MAP).expect("the plugin registers the meta");
+        feed(&bench.media, &buffer);
+        bench.finish();
+        assert!(has_map(&buffer), "whoever else holds the frame keeps it");
+        let out = out.lock().expect("no test panics under this lock");
+        assert_eq!(*out, [kept]);
+    }
 }
 
 #[test]

@@ -92,6 +92,11 @@ pub(crate) fn remove(buffer: &mut gst::BufferRef) {
     }
 }
 
+/// Whether a frame carries a map.
+pub(crate) fn is_on(buffer: &gst::BufferRef) -> bool {
+    gst::meta::CustomMeta::from_buffer(buffer, META).is_ok()
+}
+
 /// What became of a frame's regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Annotated {

@@ -13,7 +13,7 @@ use super::{
     push::{Context, Media, Stream},
 };
 use crate::bridge::{
-    self,
+    self, depth,
     time::{running_time, signed},
 };
 
@@ -129,10 +129,7 @@ impl SignalGate {
 
     /// Raw video works, but little of it can be held.
     fn check_caps(&self, caps: &gst::CapsRef) {
-        let raw = caps
-            .structure(0)
-            .is_some_and(|caps| caps.name() == "video/x-raw");
-        if raw {
+        if is_raw(caps) {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
@@ -264,6 +261,20 @@ impl State {
         };
         stream.context = Arc::new(Context { events, segment });
     }
+}
+
+fn is_raw(caps: &gst::CapsRef) -> bool {
+    caps.structure(0)
+        .is_some_and(|caps| caps.name() == "video/x-raw")
+}
+
+/// A buffer as it comes on that pad, without the map of depth that its encoder has passed on: that
+/// is 2 bytes a pixel, which `max-size-bytes` does not count, and of no use to who stores frames.
+pub(super) fn lightened(pad: &gst::Pad, mut buffer: gst::Buffer) -> gst::Buffer {
+    if depth::is_on(&buffer) && !pad.current_caps().is_some_and(|caps| is_raw(&caps)) {
+        depth::remove(buffer.make_mut());
+    }
+    buffer
 }
 
 /// Whether one sticky event takes the other's place.

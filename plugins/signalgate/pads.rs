@@ -6,6 +6,7 @@ use evr_core::gate::{PadId, StreamId};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
+    feed::lightened,
     imp::{CAT, SignalGate},
     push::Stream,
     signals::SignalPad,
@@ -45,11 +46,11 @@ impl SignalGate {
         let sink = gst::Pad::builder_from_template(sink)
             .name(sink_name)
             .flags(gst::PadFlags::PROXY_CAPS)
-            .chain_function(move |_, parent, buffer| {
+            .chain_function(move |pad, parent, buffer| {
                 Self::catch_panic_pad_function(
                     parent,
                     || Err(gst::FlowError::Error),
-                    |this| this.feed(id, buffer),
+                    |this| this.feed(id, lightened(pad, buffer)),
                 )
             })
             .event_function(move |pad, parent, event| {
