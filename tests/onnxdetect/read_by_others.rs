@@ -74,3 +74,50 @@ fn gvametaconvert_would_show_every_box_with_label_confidence_and_track() {
     }
     assert!(seen > 50 && tracked > seen / 2, "{tracked} of {seen}");
 }
+
+/// Frame 70 behind these elements, as BGRx.
+#[cfg(feature = "v1_24")]
+fn shown(elements: &str) -> (usize, Vec<u8>) {
+    let line = format!(
+        "{} ! identity eos-after=72 ! onnxdetect {} inference-interval=70 ! videoconvert ! \
+         video/x-raw,format=BGRx ! {elements} appsink name=out",
+        clip(),
+        model()
+    );
+    let sample = frames(&line).swap_remove(70);
+    let objects = observed(buffer(&sample)).expect("inferred").1.len();
+    let map = buffer(&sample).map_readable().expect("system memory");
+    (objects, map.to_vec())
+}
+
+#[cfg(feature = "v1_24")]
+#[test]
+fn upstreams_overlay_draws_every_box() {
+    crate::init();
+    if gst::ElementFactory::find("objectdetectionoverlay").is_none() {
+        eprintln!("skipped: this GStreamer was built without objectdetectionoverlay");
+        return;
+    }
+    let (objects, plain) = shown("");
+    let (_, drawn) = shown("objectdetectionoverlay ! video/x-raw,format=BGRx !");
+    let changed: Vec<bool> = std::iter::zip(plain.as_chunks::<4>().0, drawn.as_chunks::<4>().0)
+        .map(|(plain, drawn)| plain != drawn)
+        .collect();
+    assert_eq!(changed.len(), 768 * 576);
+    let sample = frames(&format!(
+        "{} ! identity eos-after=72 ! onnxdetect {} inference-interval=70 ! appsink name=out",
+        clip(),
+        model()
+    ))
+    .swap_remove(70);
+    let (_, found) = observed(buffer(&sample)).expect("inferred");
+    assert!(found.len() > 1 && found.len() == objects);
+    for object in found {
+        let [l, t, _, b] = object.corners;
+        let (y, x) = ((t + b) / 2.0 * 576.0, l * 768.0);
+        // Half way down its left side a line crosses, a few pixels wide.
+        let row = y as usize * 768;
+        let near = (x as usize).saturating_sub(3)..(x as usize + 4).min(768);
+        assert!(changed[row..][near].contains(&true), "{}", object.label);
+    }
+}
