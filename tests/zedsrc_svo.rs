@@ -10,7 +10,8 @@ mod film;
 mod rig;
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use common::{PATIENCE, first_error, init, launch, play};
@@ -541,6 +542,44 @@ fn what_the_camera_felt_is_told_line_by_line_beside_the_pictures() {
     });
     assert_ne!(pictures.stream_id(), lines.stream_id());
     assert_eq!(pictures.group_id(), lines.group_id());
+    pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
+fn a_seek_is_carried_out_once_though_it_comes_by_the_lines_too() {
+    let folder = Folder::new();
+    let location = folder.location("a.svo2", &film(&H265).write(WriteOptions::new()));
+    let pipeline = launch(&format!(
+        "zedsrc name=zed {location} ! queue ! appsink name=out sync=false \
+         zed.meta ! queue ! appsink name=told sync=false"
+    ));
+    pipeline.set_state(gst::State::Paused).expect("it starts");
+    let (state, ..) = pipeline.state(PATIENCE);
+    state.expect("it prerolls");
+    let source = pipeline.by_name("zed").expect("the line names it");
+    let pictures = source.static_pad("src").expect("a source has a pad");
+    let flushes = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&flushes);
+    let probe = pictures.add_probe(gst::PadProbeType::EVENT_FLUSH, move |_, info| {
+        let event = info.event().map(|event| event.type_());
+        let begins = event == Some(gst::EventType::FlushStart);
+        counted.fetch_add(usize::from(begins), Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    assert!(probe.is_some());
+    let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+    for (seeks, target) in [(1, 17), (2, 5)] {
+        let to = gst::ClockTime::from_nseconds(time(target) - START);
+        pipeline
+            .seek_simple(flags, to)
+            .expect("a file can be sought");
+        for name in ["out", "told"] {
+            let sample = appsink(&pipeline, name).try_pull_preroll(PATIENCE);
+            let sample = sample.unwrap_or_else(|| panic!("{name}: {:?}", first_error(&pipeline)));
+            assert_eq!(pts(&sample), to.nseconds(), "{name}");
+        }
+        assert_eq!(flushes.load(Ordering::Relaxed), seeks);
+    }
     pipeline.set_state(gst::State::Null).expect("it stops");
 }
 

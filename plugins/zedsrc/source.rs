@@ -48,6 +48,8 @@ struct State {
     duration: Option<gst::ClockTime>,
     caps: Option<gst::Caps>,
     dropped: u64,
+    /// The last seek: it comes once by each pad that something is linked to.
+    sought: Option<gst::Seqnum>,
 }
 
 #[derive(Default)]
@@ -297,6 +299,21 @@ impl BaseSrcImpl for Source {
         self.lock().played = Some(played);
         if let Some(segment) = segment.downcast_mut::<gst::ClockTime>() {
             segment.set_position(to);
+        }
+        done
+    }
+
+    fn event(&self, event: &gst::Event) -> bool {
+        if event.type_() != gst::EventType::Seek {
+            return BaseSrcImplExt::parent_event(self, event);
+        }
+        let seqnum = Some(event.seqnum());
+        if self.lock().sought == seqnum {
+            return true;
+        }
+        let done = BaseSrcImplExt::parent_event(self, event);
+        if done {
+            self.lock().sought = seqnum;
         }
         done
     }
