@@ -584,6 +584,26 @@ fn a_seek_is_carried_out_once_though_it_comes_by_the_lines_too() {
 }
 
 #[test]
+fn there_is_one_pad_of_lines_at_a_time_and_a_second_is_refused_in_silence() {
+    init();
+    static CRITICALS: AtomicUsize = AtomicUsize::new(0);
+    let levels = gst::glib::LogLevels::LEVEL_CRITICAL;
+    gst::glib::log_set_handler(Some("GStreamer"), levels, false, false, |_, _, _| {
+        CRITICALS.fetch_add(1, Ordering::Relaxed);
+    });
+    let source = gst::ElementFactory::make("zedsrc").build();
+    let source = source.expect("the plugin has it");
+    let template = source.pad_template("meta").expect("the class has it");
+    let first = source.request_pad(&template, None, None);
+    let first = first.expect("there is none yet");
+    assert!(source.request_pad(&template, None, None).is_none());
+    assert_eq!(CRITICALS.load(Ordering::Relaxed), 0);
+    // Held by us still.
+    source.release_request_pad(&first);
+    assert!(source.request_pad(&template, None, None).is_some());
+}
+
+#[test]
 fn the_gate_lets_the_lines_of_a_recording_through_and_no_other() {
     let folder = Folder::new();
     let location = folder.location("a.svo2", &film(&H264).write(WriteOptions::new()));

@@ -34,6 +34,9 @@ pub(super) fn template() -> gst::PadTemplate {
 pub(super) fn add(this: &ZedSrc, template: &gst::PadTemplate) -> Option<gst::Pad> {
     let element = this.obj();
     let pictures = pictures(this)?;
+    if element.static_pad(NAME).is_some() {
+        return None;
+    }
     let pad = gst::Pad::builder_from_template(template)
         .name(NAME)
         .event_function(|pad, parent, event| {
@@ -45,14 +48,14 @@ pub(super) fn add(this: &ZedSrc, template: &gst::PadTemplate) -> Option<gst::Pad
         .iterate_internal_links_function(|_, _| gst::Iterator::from_option(None))
         .build();
     pad.set_active(true).ok()?;
-    // Refused where there is one already.
     element.add_pad(&pad).ok()?;
     let mask = gst::PadProbeType::BUFFER
         | gst::PadProbeType::EVENT_DOWNSTREAM
         | gst::PadProbeType::EVENT_FLUSH;
     let weak = pad.downgrade();
     let probe = pictures.add_probe(mask, move |pictures, info| {
-        let Some(pad) = weak.upgrade() else {
+        // Whoever asked for it may hold it longer than the element does.
+        let Some(pad) = weak.upgrade().filter(|pad| pad.parent().is_some()) else {
             return gst::PadProbeReturn::Remove;
         };
         match &info.data {
