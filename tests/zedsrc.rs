@@ -383,6 +383,30 @@ fn what_cannot_be_read_is_refused_with_a_sentence_that_names_it() {
         &format!("{recording} calibration-file=/nowhere/SN1.conf"),
         &["calibration-file=/nowhere/SN1.conf cannot be read"],
     );
+    for asked in [
+        "od-enabled=true",
+        "bt-enabled=true",
+        "enable-positional-tracking=true",
+        "svo-recording-enable=true",
+        "stream-type=right depth-mode=neural",
+    ] {
+        let name = asked.rsplit(' ').next().unwrap_or(asked);
+        let name = name.split('=').next().unwrap_or(name);
+        says(
+            &format!("{recording} {asked}"),
+            &[
+                "zed: ",
+                name,
+                "needs the SDK",
+                "recording.yuyv",
+                "leave it out",
+            ],
+        );
+    }
+    says(
+        &format!("{recording} camera-sn=4294967296"),
+        &["camera-sn=4294967296 is no serial number"],
+    );
     let empty = in_folder("SN2.conf", b"[STEREO]\nBaseline=120\n");
     says(
         &format!("{recording} calibration-file={empty}"),

@@ -252,6 +252,10 @@ fn an_svo_file_ends_with_eos_and_its_times_begin_at_zero() {
     assert_eq!(corrupted, [false, false, true, false, false]);
     pipeline.set_state(gst::State::Null).expect("it stops");
     assert!(calls(&folder).contains("svo=walk.svo2"));
+    // Its own camera's number is no other's.
+    let (pipeline, sink) = start(&format!("{sdk} svo-file-path=walk.svo2 camera-sn=38486288"));
+    sample(&pipeline, &sink);
+    pipeline.set_state(gst::State::Null).expect("it stops");
 }
 
 #[test]
@@ -402,6 +406,11 @@ fn what_cannot_be_opened_is_refused_with_cause_and_cure() {
         no_camera.contains("check cable, port and power"),
         "{no_camera}"
     );
+    let (_folder, file) = sdk(&[]);
+    let file = refusal(&format!("{file} svo-file-path=walk.svo2 camera-sn=77"));
+    for word in ["svo-file-path=walk.svo2", "camera 77", "of 38486288"] {
+        assert!(file.contains(word), "{file} lacks {word}");
+    }
     let depth = refusal("backend=uvc stream-type=depth depth-mode=neural");
     assert!(depth.contains("needs the SDK"), "{depth}");
     let rate = refusal("backend=uvc camera-resolution=hd2k camera-fps=60");

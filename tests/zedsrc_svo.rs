@@ -470,6 +470,13 @@ fn what_cannot_be_read_is_refused_with_a_sentence_that_names_it() {
         "camera-sn=77",
         &["camera 77", "12345678", "camera-sn"],
     );
+    // One that is more than any serial number, and so of no camera either.
+    says(
+        "a.svo2",
+        &whole,
+        "camera-sn=12345678901",
+        &["camera-sn=12345678901 is no serial number"],
+    );
     let mut changed = film(&H264);
     changed.units[9] = b"\x89PNG of another kind".to_vec();
     let changed = changed.write(WriteOptions::new());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use evr_zed::control::{Control, Setting, Side};
 use evr_zed::{sdk, uvc};
 
-use super::settings::Settings;
+use super::settings::{Settings, SettingsError};
 use super::words::{ZedSrcBackend, ZedSrcDepthMode, ZedSrcSide};
 use super::{ZedSrcResolution, ZedSrcStreamType};
 
@@ -59,13 +59,9 @@ impl Settings {
 
     /// The first property that asks for what the SDK alone computes or writes. Depth is not, but by
     /// neural networks.
-    fn computes(&self) -> Option<&'static str> {
-        let neural = matches!(
-            self.depth_mode,
-            ZedSrcDepthMode::NeuralLight | ZedSrcDepthMode::Neural | ZedSrcDepthMode::NeuralPlus
-        );
+    pub(super) fn computes(&self) -> Option<&'static str> {
         [
-            (neural, "depth-mode by neural networks"),
+            (self.depth_mode.is_neural(), "depth-mode by neural networks"),
             (self.tracking, "enable-positional-tracking"),
             (self.od, "od-enabled"),
             (self.bt, "bt-enabled"),
@@ -84,15 +80,13 @@ impl Settings {
         }
     }
 
-    fn input(&self) -> Result<sdk::Input, String> {
+    fn input(&self) -> Result<sdk::Input, SettingsError> {
+        let serial = self.serial()?;
         if let Some(file) = path(&self.svo_file_path) {
             return Ok(sdk::Input::Svo(file));
         }
-        if self.camera_sn != 0 {
-            let serial = u32::try_from(self.camera_sn);
-            let serial =
-                serial.map_err(|_| format!("camera-sn={} is no serial number", self.camera_sn));
-            return serial.map(sdk::Input::Serial);
+        if let Some(serial) = serial {
+            return Ok(sdk::Input::Serial(serial));
         }
         Ok(match set(&self.input_stream_ip) {
             Some(host) if self.camera_id == 0 => sdk::Input::Stream {
@@ -103,7 +97,7 @@ impl Settings {
         })
     }
 
-    pub(super) fn sdk_options(&self) -> Result<sdk::Options, String> {
+    pub(super) fn sdk_options(&self) -> Result<sdk::Options, SettingsError> {
         let show = self.stream_type;
         let wanted = sdk::Wanted {
             left: !matches!(show, ZedSrcStreamType::Right | ZedSrcStreamType::Depth),
@@ -232,10 +226,9 @@ impl Settings {
     pub(super) fn uvc_options(&self) -> Result<uvc::Options, String> {
         let (width, height) = self.resolution.size().unwrap_or((1280, 720));
         let mode = uvc::Mode::new(width, height, self.fps.unsigned_abs());
-        let pick = match u32::try_from(self.camera_sn) {
-            Ok(0) => uvc::Pick::Id(usize::try_from(self.camera_id).unwrap_or(0)),
-            Ok(serial) => uvc::Pick::Serial(serial),
-            Err(_) => return Err(format!("camera-sn={} is no serial number", self.camera_sn)),
+        let pick = match self.serial().map_err(|err| err.to_string())? {
+            None => uvc::Pick::Id(usize::try_from(self.camera_id).unwrap_or(0)),
+            Some(serial) => uvc::Pick::Serial(serial),
         };
         Ok(uvc::Options {
             reconnect_timeout: Duration::from_nanos(self.reconnect_timeout),

@@ -33,11 +33,9 @@ impl Settings {
             return Ok(None);
         }
         let detail = match self.depth_mode {
-            ZedSrcDepthMode::None | ZedSrcDepthMode::Performance => Detail::Half,
+            mode if mode.is_neural() => return Err(SettingsError::Neural),
             ZedSrcDepthMode::Quality | ZedSrcDepthMode::Ultra => Detail::Full,
-            ZedSrcDepthMode::NeuralLight
-            | ZedSrcDepthMode::Neural
-            | ZedSrcDepthMode::NeuralPlus => return Err(SettingsError::Neural),
+            _ => Detail::Half,
         };
         let uncertain = u8::try_from(self.confidence_threshold.clamp(0, 100)).unwrap_or(100);
         Ok(Some(Options {

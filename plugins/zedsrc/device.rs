@@ -45,6 +45,16 @@ pub(super) fn device(settings: &Settings, warnings: &mut Vec<String>) -> Result<
         }
         Err(reason) => return Err(reason.to_string()),
     };
-    let session = sdk::Session::open(&library, settings.sdk_options()?);
-    session.map(Device::Sdk).map_err(|err| err.to_string())
+    let options = settings.sdk_options().map_err(|err| err.to_string())?;
+    let input = options.input.clone();
+    let session = sdk::Session::open(&library, options).map_err(|err| err.to_string())?;
+    // The SDK takes a file without asking whose it is.
+    let (asked, of) = (settings.serial(), session.info().serial);
+    match (input, asked.map_err(|err| err.to_string())?) {
+        (sdk::Input::Svo(file), Some(asked)) if asked != of => Err(format!(
+            "svo-file-path={} has no pictures of camera {asked}, but of {of}: set camera-sn to that, or leave it out",
+            file.display()
+        )),
+        _ => Ok(Device::Sdk(session)),
+    }
 }

@@ -55,6 +55,12 @@ impl Played {
     pub(super) fn open(settings: &Settings, warnings: &mut Vec<String>) -> Result<Self, String> {
         let source = settings.file().map_err(|err| err.to_string())?;
         let matching = settings.matching().map_err(|err| err.to_string())?;
+        if let Some(asked) = settings.computes() {
+            let name = source.name;
+            return Err(format!(
+                "{asked} needs the SDK, and {name} is read without it: leave it out, or play an SVO file by svo-file-path with backend=sdk"
+            ));
+        }
         let format = format(settings.stream_type);
         let file = File::open(&source, format, settings.open_timeout);
         let mut file = file.map_err(|err| err.to_string())?;

@@ -255,6 +255,10 @@ pub(super) enum SettingsError {
         "location={0} holds raw frames and no word about their size: set camera-resolution and camera-fps to what they were recorded with"
     )]
     NoSize(String),
+    #[error(
+        "camera-sn={0} is no serial number: give the one that stands on the camera, or 0 for any"
+    )]
+    Serial(i64),
 }
 
 /// How a file is read.
@@ -281,9 +285,7 @@ impl Settings {
     pub(super) fn file(&self) -> Result<Source, SettingsError> {
         let set = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
         let svo = Kind::Svo {
-            camera: u32::try_from(self.camera_sn)
-                .ok()
-                .filter(|serial| *serial > 0),
+            camera: self.serial()?,
         };
         let Some(location) = set(&self.location) else {
             let name = set(&self.svo_file_path).ok_or(SettingsError::NoLocation)?;
@@ -305,6 +307,15 @@ impl Settings {
             path,
             kind,
         })
+    }
+
+    /// The serial number of the camera that is asked for; none where any will do.
+    pub(super) fn serial(&self) -> Result<Option<u32>, SettingsError> {
+        match u32::try_from(self.camera_sn) {
+            Ok(0) => Ok(None),
+            Ok(serial) => Ok(Some(serial)),
+            Err(_) => Err(SettingsError::Serial(self.camera_sn)),
+        }
     }
 
     fn raw(&self, location: &str) -> Result<Kind, SettingsError> {

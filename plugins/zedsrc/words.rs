@@ -53,6 +53,13 @@ pub(crate) enum ZedSrcDepthMode {
     NeuralPlus = 6,
 }
 
+impl ZedSrcDepthMode {
+    /// Whether it takes one of the SDK's neural networks.
+    pub(super) fn is_neural(self) -> bool {
+        matches!(self, Self::NeuralLight | Self::Neural | Self::NeuralPlus)
+    }
+}
+
 /// Axes in which positions are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[enum_type(name = "GstEvrZedSrcCoordinates")]
