@@ -553,6 +553,21 @@ fn what_the_camera_felt_is_told_line_by_line_beside_the_pictures() {
 }
 
 #[test]
+fn the_lines_alone_are_told_to_the_end_where_nobody_wants_the_pictures() {
+    let folder = Folder::new();
+    let location = folder.location("a.svo2", &film(&H265).write(WriteOptions::new()));
+    let pipeline = launch(&format!(
+        "zedsrc name=zed {location} zed.meta ! queue ! appsink name=told sync=false"
+    ));
+    let sink = appsink(&pipeline, "told");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    assert_eq!(lines(&sink).len(), FRAMES);
+    assert!(sink.is_eos(), "{:?}", first_error(&pipeline));
+    assert_eq!(first_error(&pipeline), None);
+    pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
 fn a_seek_is_carried_out_once_though_it_comes_by_the_lines_too() {
     let folder = Folder::new();
     let location = folder.location("a.svo2", &film(&H265).write(WriteOptions::new()));

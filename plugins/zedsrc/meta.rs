@@ -58,12 +58,21 @@ pub(super) fn add(this: &ZedSrc, template: &gst::PadTemplate) -> Option<gst::Pad
         let Some(pad) = weak.upgrade().filter(|pad| pad.parent().is_some()) else {
             return gst::PadProbeReturn::Remove;
         };
-        match &info.data {
+        let told = match &info.data {
             Some(gst::PadProbeData::Buffer(buffer)) => tell(pictures, &pad, buffer),
-            Some(gst::PadProbeData::Event(event)) => follow(pictures, &pad, event),
-            _ => {}
+            Some(gst::PadProbeData::Event(event)) => {
+                follow(pictures, &pad, event);
+                return gst::PadProbeReturn::Ok;
+            }
+            _ => return gst::PadProbeReturn::Ok,
+        };
+        if pictures.is_linked() || !pad.is_linked() {
+            return gst::PadProbeReturn::Ok;
         }
-        gst::PadProbeReturn::Ok
+        // Only the lines are wanted: they say whether the stream goes on.
+        info.data = None;
+        info.flow_res = told;
+        gst::PadProbeReturn::Handled
     });
     probe.map(|_| pad)
 }
@@ -138,8 +147,13 @@ fn follow(pictures: &gst::Pad, pad: &gst::Pad, event: &gst::Event) {
     pad.push_event(event.clone());
 }
 
-/// Pushes a picture's line.
-fn tell(pictures: &gst::Pad, pad: &gst::Pad, picture: &gst::Buffer) {
+/// Pushes a picture's line. Whoever wants no lines, or no more, does not stop pictures that are
+/// wanted; who fails has told so.
+fn tell(
+    pictures: &gst::Pad,
+    pad: &gst::Pad,
+    picture: &gst::Buffer,
+) -> Result<gst::FlowSuccess, gst::FlowError> {
     join(pictures, pad);
     let info = pictures.current_caps();
     let info = info.and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok());
@@ -148,8 +162,7 @@ fn tell(pictures: &gst::Pad, pad: &gst::Pad, picture: &gst::Buffer) {
     let size = info.map_or((0, 0), |info| (info.width(), info.height()));
     let line = line(picture, running, size);
     let buffer = text_buffer(format!("{line}\n").into(), picture.pts());
-    // Whoever wants no lines, or no more, does not stop the pictures; who fails has told so.
-    let _ = pad.push(buffer);
+    pad.push(buffer)
 }
 
 fn line(picture: &gst::BufferRef, running: Option<i64>, size: (u32, u32)) -> Value {
