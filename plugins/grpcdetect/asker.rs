@@ -15,7 +15,7 @@ use crate::remote::desk::{Ask, Job, Outcome};
 use crate::remote::picture::Painter;
 
 /// One thread's way; all go through one session.
-pub(super) struct Asker {
+pub(crate) struct Asker {
     pub(super) painter: Painter,
     pub(super) line: Line,
     pub(super) timeout: Duration,

@@ -20,22 +20,22 @@
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
+use evr_core::detector::Limits;
 use glib::Properties;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gst_base::prelude::*;
 use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess};
 use gst_base::subclass::prelude::*;
 
 use super::DataTransfer;
+use super::asker::Asker;
 use super::settings::Settings;
-use crate::bridge::video::{FORMATS, readable};
-use crate::bridge::{passing, time};
+use crate::bridge::passing;
 use crate::remote::Mode;
-use crate::remote::desk::Desk;
 use crate::remote::look::{ImageFormat, PixelFormat, Scaling};
-use crate::remote::watch::{News, Watch};
+use crate::remote::watch::{Plan, Watch};
+use crate::remote::watcher::{self, Watcher};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -90,36 +90,27 @@ impl GrpcDetect {
         let outermost = parents.last().map(|object| object.name().to_string());
         outermost.unwrap_or_default()
     }
+}
 
-    /// Tells those behind what the model can find.
-    fn push_model(&self) {
-        if let Some(model) = self.watch.model() {
-            // A flushing or unlinked pad keeps the event and sends it before the next buffer.
-            self.obj().src_pad().push_event(model.to_event());
-        }
+impl Watcher for GrpcDetect {
+    type Asker = Asker;
+
+    fn category() -> gst::DebugCategory {
+        *CAT
     }
 
-    fn frame(&self, buffer: &mut gst::BufferRef) -> Result<(), String> {
-        let time = time::running_time(&self.obj().segment(), buffer.pts());
-        let limits = self.settings().limits();
-        for news in self.watch.frame(buffer, time, limits)? {
-            match news {
-                News::Trouble(sentence) => {
-                    let name = self.obj().name();
-                    gst::element_imp_warning!(
-                        self,
-                        gst::ResourceError::Failed,
-                        ("{name}: {sentence}")
-                    );
-                }
-                News::Recovered => gst::info!(CAT, imp = self, "the server answers again"),
-                News::Model(model) => {
-                    gst::info!(CAT, imp = self, "the server runs {}", model.name);
-                    self.push_model();
-                }
-            }
-        }
-        Ok(())
+    fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    fn limits(&self) -> Limits {
+        self.settings().limits()
+    }
+
+    fn plan(&self) -> Result<(Plan, Vec<Asker>), String> {
+        let settings = self.settings().clone();
+        let askers = settings.askers(self.pipeline(), self.obj().name().to_string())?;
+        Ok((settings.plan(), askers))
     }
 }
 
@@ -149,32 +140,14 @@ impl ElementImpl for GrpcDetect {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = gst_video::VideoCapsBuilder::new()
-                .format_list(FORMATS)
-                .build();
-            [
-                ("sink", gst::PadDirection::Sink),
-                ("src", gst::PadDirection::Src),
-            ]
-            .map(|(name, direction)| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                    .expect("an always pad with caps is a sound template")
-            })
-            .into()
-        });
-        &TEMPLATES
+        watcher::pad_templates()
     }
 
     fn change_state(
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::PausedToReady {
-            // The streaming thread may wait for an answer, and the parent waits for it.
-            self.watch.hurry(true);
-        }
-        self.parent_change_state(transition)
+        watcher::change_state(self, transition)
     }
 }
 
@@ -184,18 +157,7 @@ impl BaseTransformImpl for GrpcDetect {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = self.settings().clone();
-        let name = self.obj().name();
-        let wrong = |err: String| gst::error_msg!(gst::ResourceError::Settings, ("{name}: {err}"));
-        let askers = settings.askers(self.pipeline(), name.to_string());
-        let askers = askers.map_err(wrong)?;
-        let desk = Desk::start("grpcdetect", askers).map_err(|err| {
-            wrong(format!(
-                "no thread for requests ({err}): lower max-requests"
-            ))
-        })?;
-        self.watch.start(settings.plan(), desk);
-        Ok(())
+        watcher::start(self)
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
@@ -204,52 +166,19 @@ impl BaseTransformImpl for GrpcDetect {
     }
 
     fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {
-        passing::is_sent_video(direction, caps) || self.parent_accept_caps(direction, caps)
+        watcher::accept_caps(self, direction, caps)
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let info = readable(incaps).map_err(|reason| gst::loggable_error!(CAT, "{reason}"))?;
-        self.watch.caps(info);
-        Ok(())
+        watcher::set_caps(self, incaps)
     }
 
     fn src_event(&self, event: gst::Event) -> bool {
-        let gst::EventView::Qos(qos) = event.view() else {
-            return self.parent_src_event(event);
-        };
-        // The parent class would drop late frames; here they pass, but are not inferred.
-        if !self.obj().property::<bool>("qos") {
-            return self.parent_src_event(event);
-        }
-        self.watch.late(passing::late_until(qos));
-        self.obj().sink_pad().push_event(event)
+        watcher::src_event(self, event)
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        match event.view() {
-            gst::EventView::Caps(caps) => {
-                if let Err(reason) = readable(caps.caps()) {
-                    let name = self.obj().name();
-                    gst::element_imp_error!(self, gst::StreamError::Format, ("{name}: {reason}"));
-                    return false;
-                }
-                self.parent_sink_event(event)
-            }
-            gst::EventView::FlushStart(_) => {
-                self.watch.hurry(true);
-                self.parent_sink_event(event)
-            }
-            gst::EventView::FlushStop(_) => {
-                self.watch.flush();
-                self.parent_sink_event(event)
-            }
-            gst::EventView::Segment(_) => {
-                let forwarded = self.parent_sink_event(event);
-                self.push_model();
-                forwarded
-            }
-            _ => self.parent_sink_event(event),
-        }
+        watcher::sink_event(self, event)
     }
 
     fn propose_allocation(
@@ -257,11 +186,7 @@ impl BaseTransformImpl for GrpcDetect {
         _: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        if passing::propose_allocation(&*self.obj(), query) {
-            Ok(())
-        } else {
-            Err(gst::loggable_error!(CAT, "nobody behind proposes memory"))
-        }
+        watcher::propose_allocation(self, query)
     }
 
     fn prepare_output_buffer(
@@ -275,13 +200,6 @@ impl BaseTransformImpl for GrpcDetect {
         &self,
         buffer: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        match self.frame(buffer) {
-            Ok(()) => Ok(gst::FlowSuccess::Ok),
-            Err(reason) => {
-                let name = self.obj().name();
-                gst::element_imp_error!(self, gst::StreamError::Failed, ("{name}: {reason}"));
-                Err(gst::FlowError::Error)
-            }
-        }
+        watcher::transform_ip(self, buffer)
     }
 }

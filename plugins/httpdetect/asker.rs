@@ -13,7 +13,7 @@ use crate::remote::http::Client;
 use crate::remote::picture::{Encoding, Filler, Painter};
 
 /// One thread's way.
-pub(super) enum Asker {
+pub(crate) enum Asker {
     Azure(Box<Azure>),
     KServe(Box<KServe>),
 }
@@ -31,7 +31,7 @@ impl Ask for Asker {
 }
 
 /// Under Azure's HTTP contract.
-pub(super) struct Azure {
+pub(crate) struct Azure {
     client: Client,
     painter: Painter,
     content_type: &'static str,
@@ -80,7 +80,7 @@ fn request_id() -> String {
 }
 
 /// Under KServe v2.
-pub(super) struct KServe {
+pub(crate) struct KServe {
     client: Client,
     config: ModelConfig,
     labels: Option<String>,

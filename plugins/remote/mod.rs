@@ -1,6 +1,7 @@
-//! What elements share that have frames inferred by a server: who is asked when (`watch`), on
-//! which threads (`desk`), HTTP (`http`), how its address is shown (`address`), the picture of a
-//! frame that is sent (`picture`) and what the user says of that (`look`).
+//! What elements share that have frames inferred by a server: how they stand in a stream
+//! (`watcher`), who is asked when (`watch`), on which threads (`desk`), HTTP (`http`), how its
+//! address is shown (`address`), the picture of a frame that is sent (`picture`) and what the user
+//! says of that (`look`).
 //!
 //! Not here: what a request and a reply say (evr-core), and the way there (the element).
 
@@ -11,6 +12,7 @@ pub(crate) mod http;
 pub(crate) mod look;
 pub(crate) mod picture;
 pub(crate) mod watch;
+pub(crate) mod watcher;
 
 /// What becomes of frames that come while one is inferred.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, glib::Enum)]
