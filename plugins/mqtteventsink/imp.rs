@@ -17,7 +17,7 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     MessageFormat,
-    settings::{Settings, SettingsError},
+    settings::Settings,
     worker::{Listener, Status, Worker},
 };
 use crate::{
@@ -25,7 +25,8 @@ use crate::{
     mqtt::MqttVersion,
     outbound::{
         intake::Intake,
-        pads::{self, Lanes, Teller},
+        pads,
+        teller::{self, State, Teller},
     },
 };
 
@@ -36,14 +37,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("Tells an MQTT broker what happens"),
     )
 });
-
-#[derive(Default)]
-struct State {
-    lanes: Lanes,
-    worker: Option<Worker>,
-    /// Lines that told nothing, since the element started.
-    refused: u64,
-}
 
 #[derive(Default, glib::Properties)]
 #[properties(wrapper_type = super::MqttEventSink)]
@@ -117,8 +110,8 @@ pub struct MqttEventSink {
     #[property(name = "max-messages", get, set, type = u64, member = max_messages, nick = "Most messages", blurb = "Messages that may wait in the outbox; beyond, the oldest are dropped and counted (0 = any)", default = Settings::default().max_messages, mutable_ready)]
     #[property(name = "drain-time", get, set, type = gst::ClockTime, member = drain_time, nick = "Drain time", blurb = "Nanoseconds for which stopping waits until a broker that is there has what waits; the rest is sent after the next start", default = *Settings::default().drain_time, mutable_ready)]
     settings: Mutex<Settings>,
-    #[property(name = "refused", get = |this: &Self| this.lock().refused, type = u64, nick = "Refused", blurb = "Lines on the pads that told nothing, since the element started")]
-    state: Mutex<State>,
+    #[property(name = "refused", get = |this: &Self| this.state().refused, type = u64, nick = "Refused", blurb = "Lines on the pads that told nothing, since the element started")]
+    state: Mutex<State<Worker>>,
     #[property(name = "connected", get = |this: &Self| this.status.connected.load(Ordering::Relaxed), type = bool, nick = "Connected", blurb = "Whether the broker is there")]
     #[property(name = "stored", get = |this: &Self| this.status.stored.load(Ordering::Relaxed), type = u64, nick = "Stored", blurb = "Messages that were put on disk, to be sent, since the element started")]
     #[property(name = "waiting", get = |this: &Self| this.status.waiting.load(Ordering::Relaxed), type = u64, nick = "Waiting", blurb = "Messages that the broker has not acknowledged; all of them are on disk")]
@@ -129,40 +122,8 @@ pub struct MqttEventSink {
 }
 
 impl MqttEventSink {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn start(&self) -> Result<(), SettingsError> {
-        let plan = self.settings().plan()?;
-        self.intake.hurry(false);
-        let voice = Voice(self.obj().downgrade());
-        let worker = Worker::start(plan, self.intake.clone(), self.status.clone(), voice)?;
-        let mut state = self.lock();
-        state.worker = Some(worker);
-        state.refused = 0;
-        Ok(())
-    }
-
-    /// Called after the pads are shut.
-    fn stop(&self) {
-        let worker = {
-            let mut state = self.lock();
-            state.lanes.reset();
-            state.worker.take()
-        };
-        if let Some(worker) = worker {
-            worker.stop();
-        }
-    }
-
-    fn warn(&self, sentence: &str) {
-        let name = self.obj().name();
-        gst::element_imp_warning!(self, gst::ResourceError::Write, ("{name}: {sentence}"));
     }
 }
 
@@ -172,7 +133,7 @@ struct Voice(glib::WeakRef<super::MqttEventSink>);
 impl Listener for Voice {
     fn warn(&self, sentence: &str) {
         if let Some(element) = self.0.upgrade() {
-            element.imp().warn(sentence);
+            teller::warn(element.imp(), sentence);
         }
     }
 
@@ -182,17 +143,22 @@ impl Listener for Voice {
         };
         match up {
             Ok(()) => gst::info!(CAT, obj = element, "Connected to {broker}"),
-            Err(why) => element.imp().warn(&format!(
-                "{broker} cannot be reached ({why}); it is tried again and messages wait on disk"
-            )),
+            Err(why) => teller::warn(
+                element.imp(),
+                &format!(
+                    "{broker} cannot be reached ({why}); it is tried again and messages wait on disk"
+                ),
+            ),
         }
         message::post_broker(&element, broker, up.is_ok());
     }
 }
 
 impl Teller for MqttEventSink {
-    fn lanes<R>(&self, act: impl FnOnce(&mut Lanes) -> R) -> R {
-        act(&mut self.lock().lanes)
+    type Worker = Worker;
+
+    fn state(&self) -> MutexGuard<'_, State<Worker>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn intake(&self) -> Arc<Intake> {
@@ -207,9 +173,11 @@ impl Teller for MqttEventSink {
         Some(self.settings().epoch).filter(|epoch| *epoch >= 0)
     }
 
-    fn refuse(&self, why: &str) {
-        self.lock().refused += 1;
-        self.warn(why);
+    fn start(&self) -> Result<Worker, String> {
+        let plan = self.settings().plan().map_err(|err| err.to_string())?;
+        let voice = Voice(self.obj().downgrade());
+        Worker::start(plan, self.intake(), self.status.clone(), voice)
+            .map_err(|err| err.to_string())
     }
 }
 
@@ -267,22 +235,6 @@ impl ElementImpl for MqttEventSink {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        match transition {
-            gst::StateChange::ReadyToPaused => self.start().map_err(|err| {
-                let name = self.obj().name();
-                gst::element_imp_error!(self, gst::ResourceError::Settings, ("{name}: {err}"));
-                gst::StateChangeError
-            })?,
-            gst::StateChange::PausedToReady => self.intake.hurry(true),
-            gst::StateChange::PlayingToPaused => pads::play(self, false),
-            _ => {}
-        }
-        let done = self.parent_change_state(transition)?;
-        match transition {
-            gst::StateChange::PausedToPlaying => pads::play(self, true),
-            gst::StateChange::PausedToReady => self.stop(),
-            _ => {}
-        }
-        Ok(done)
+        teller::change_state(self, transition)
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     outbound::{
         clerk::{Clerk, Desk},
         intake::Intake,
+        teller,
     },
 };
 
@@ -51,7 +52,7 @@ pub(super) struct Status {
 }
 
 /// The thread's other end.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     thread: JoinHandle<()>,
     status: Arc<Status>,
 }
@@ -97,9 +98,10 @@ impl Worker {
             })?;
         Ok(Self { thread, status })
     }
+}
 
-    /// Puts what is known on disk, sends it for as long as the user gives, and ends.
-    pub(super) fn stop(self) {
+impl teller::Worker for Worker {
+    fn stop(self) {
         self.status.stop.store(true, Ordering::Release);
         // One that has panicked has said so.
         let _ = self.thread.join();

@@ -1,5 +1,6 @@
-//! What elements share that tell others outside the process what happened: what comes in by pads
-//! and from the journal, and the outbox on disk in which it waits.
+//! What elements share that tell others outside the process what happened: how such an element
+//! starts and stops (`teller`), what comes in by pads (`pads`, `intake`) and from the journal
+//! (`follow`), and the outbox on disk in which it waits (`clerk`, `store`).
 //!
 //! Not here: what a message says (evr-core), how it is sent (the element that sends it).
 
@@ -8,3 +9,4 @@ pub(crate) mod follow;
 pub(crate) mod intake;
 pub(crate) mod pads;
 pub(crate) mod store;
+pub(crate) mod teller;

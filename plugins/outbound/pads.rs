@@ -1,8 +1,6 @@
 //! The pads of an element that tells others what it hears: lines of JSON come in, facts go to the
 //! intake. No pad waits for anybody outside the process.
 
-use std::sync::Arc;
-
 use evr_core::{
     message::Fact,
     signal::{Lines, SignalError},
@@ -10,7 +8,7 @@ use evr_core::{
 };
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::intake::Intake;
+use super::teller::{self, Teller};
 use crate::bridge::{
     signal::any_caps,
     time::{running_time, utc_now},
@@ -61,34 +59,26 @@ impl Lanes {
     }
 }
 
-/// An element with such pads.
-pub(crate) trait Teller: ElementImpl {
-    /// Runs `act` on what is known of the pads, under the lock that it lies under.
-    fn lanes<R>(&self, act: impl FnOnce(&mut Lanes) -> R) -> R;
-    fn intake(&self) -> Arc<Intake>;
-    /// Name of the camera that the lines are about.
-    fn source(&self) -> String;
-    /// UTC of running time 0 where the user has said it.
-    fn epoch(&self) -> Option<Nanos>;
-    /// A line was wrong.
-    fn refuse(&self, why: &str);
-}
-
 /// The pipeline plays from now on, or no longer.
 pub(crate) fn play<T: Teller>(this: &T, playing: bool) {
-    this.lanes(|lanes| lanes.playing = playing);
+    lanes(this, |lanes| lanes.playing = playing);
     post_eos_if_due(this);
 }
 
 /// A pad has ended, perhaps the last.
 fn ended<T: Teller>(this: &T, seqnum: gst::Seqnum) {
-    this.lanes(|lanes| lanes.ended = Some(seqnum));
+    lanes(this, |lanes| lanes.ended = Some(seqnum));
     post_eos_if_due(this);
+}
+
+/// Runs `act` on what is known of the pads, under the lock that it lies under.
+fn lanes<T: Teller, R>(this: &T, act: impl FnOnce(&mut Lanes) -> R) -> R {
+    act(&mut this.state().lanes)
 }
 
 /// Bins wait for this message of every sink, also of one that has no pads.
 fn post_eos_if_due<T: Teller>(this: &T) {
-    let Some(seqnum) = this.lanes(Lanes::eos_due) else {
+    let Some(seqnum) = lanes(this, Lanes::eos_due) else {
         return;
     };
     let message = gst::message::Eos::builder()
@@ -112,7 +102,7 @@ pub(crate) fn add<T: Teller>(
 ) -> Option<gst::Pad> {
     let name = match name.filter(|name| !name.contains('%')) {
         Some(name) => name.to_owned(),
-        None => this.lanes(|lanes| {
+        None => lanes(this, |lanes| {
             lanes.counted += 1;
             format!("sink_{}", lanes.counted - 1)
         }),
@@ -130,7 +120,7 @@ pub(crate) fn add<T: Teller>(
             T::catch_panic_pad_function(parent, || false, |this| on_event(this, pad, &event))
         })
         .build();
-    this.lanes(|lanes| {
+    lanes(this, |lanes| {
         lanes.lanes.push(Lane {
             pad: pad.clone(),
             lines: Lines::default(),
@@ -140,7 +130,7 @@ pub(crate) fn add<T: Teller>(
     });
     pad.set_active(true).ok()?;
     if this.obj().add_pad(&pad).is_err() {
-        this.lanes(|lanes| lanes.lanes.retain(|lane| lane.pad != pad));
+        lanes(this, |lanes| lanes.lanes.retain(|lane| lane.pad != pad));
         return None;
     }
     Some(pad)
@@ -150,7 +140,7 @@ pub(crate) fn remove<T: Teller>(this: &T, pad: &gst::Pad) {
     // A pad that cannot be shut or removed is gone already.
     let _ = pad.set_active(false);
     let _ = this.obj().remove_pad(pad);
-    this.lanes(|lanes| lanes.lanes.retain(|lane| lane.pad != *pad));
+    lanes(this, |lanes| lanes.lanes.retain(|lane| lane.pad != *pad));
     ended(this, gst::Seqnum::next());
 }
 
@@ -160,11 +150,11 @@ fn chain<T: Teller>(
     buffer: &gst::BufferRef,
 ) -> Result<gst::FlowSuccess, gst::FlowError> {
     let Ok(map) = buffer.map_readable() else {
-        this.refuse("a buffer cannot be read: send ordinary memory");
+        teller::refuse(this, "a buffer cannot be read: send ordinary memory");
         return Ok(gst::FlowSuccess::Ok);
     };
     let mut found = Vec::new();
-    let arrived = this.lanes(|lanes| {
+    let arrived = lanes(this, |lanes| {
         let lane = lanes.of(pad).ok_or(gst::FlowError::Flushing)?;
         lane.lines
             .push(&map, |line| found.push(line.map(<[u8]>::to_vec)));
@@ -177,13 +167,13 @@ fn chain<T: Teller>(
 /// An event has come; none goes further.
 fn on_event<T: Teller>(this: &T, pad: &gst::Pad, event: &gst::EventRef) -> bool {
     match event.view() {
-        gst::EventView::Segment(segment) => this.lanes(|lanes| {
+        gst::EventView::Segment(segment) => lanes(this, |lanes| {
             if let Some(lane) = lanes.of(pad) {
                 lane.segment = segment.segment().clone();
                 lane.eos = false;
             }
         }),
-        gst::EventView::FlushStop(_) => this.lanes(|lanes| {
+        gst::EventView::FlushStop(_) => lanes(this, |lanes| {
             lanes.epoch = None;
             if let Some(lane) = lanes.of(pad) {
                 lane.lines = Lines::default();
@@ -193,7 +183,7 @@ fn on_event<T: Teller>(this: &T, pad: &gst::Pad, event: &gst::EventRef) -> bool 
         }),
         gst::EventView::Eos(_) => {
             let mut found = Vec::new();
-            this.lanes(|lanes| {
+            lanes(this, |lanes| {
                 if let Some(lane) = lanes.of(pad) {
                     lane.eos = true;
                     lane.lines
@@ -231,7 +221,7 @@ fn tell<T: Teller>(
             });
         match fact {
             Ok(fact) => drop(intake.push(fact)),
-            Err(why) => this.refuse(&why),
+            Err(why) => teller::refuse(this, &why),
         }
     }
 }
@@ -239,7 +229,7 @@ fn tell<T: Teller>(
 /// UTC of running time 0: the user's word, else by our clock where the media is live, else 1970,
 /// as eventsink has it.
 fn epoch<T: Teller>(this: &T, pad: &gst::Pad) -> Nanos {
-    if let Some(epoch) = this.epoch().or_else(|| this.lanes(|lanes| lanes.epoch)) {
+    if let Some(epoch) = this.epoch().or_else(|| lanes(this, |lanes| lanes.epoch)) {
         return epoch;
     }
     let mut latency = gst::query::Latency::new();
@@ -251,7 +241,7 @@ fn epoch<T: Teller>(this: &T, pad: &gst::Pad) -> Nanos {
     };
     // A live pipeline that does not run yet will tell later.
     if !live || running.is_some() {
-        this.lanes(|lanes| lanes.epoch = Some(epoch));
+        lanes(this, |lanes| lanes.epoch = Some(epoch));
     }
     epoch
 }

@@ -18,10 +18,11 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use evr_core::time::Nanos;
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::settings::{Settings, SettingsError};
+use super::settings::Settings;
 use super::worker::{Listener, Status, Worker};
 use crate::outbound::intake::Intake;
-use crate::outbound::pads::{self, Lanes, Teller};
+use crate::outbound::pads;
+use crate::outbound::teller::{self, State, Teller};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -30,14 +31,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("Posts to an address what happens"),
     )
 });
-
-#[derive(Default)]
-struct State {
-    lanes: Lanes,
-    worker: Option<Worker>,
-    /// Lines that told nothing, since the element started.
-    invalid: u64,
-}
 
 #[derive(Default, glib::Properties)]
 #[properties(wrapper_type = super::Webhook)]
@@ -58,8 +51,8 @@ pub struct Webhook {
     #[property(name = "max-messages", get, set, type = u64, member = max_messages, nick = "Most messages", blurb = "Messages that may wait in the outbox; beyond, the oldest are dropped and counted (0 = any)", default = Settings::default().max_messages, mutable_ready)]
     #[property(name = "drain-time", get, set, type = gst::ClockTime, member = drain_time, nick = "Drain time", blurb = "Nanoseconds for which stopping waits while messages are being taken; the rest is sent after the next start", default = *Settings::default().drain_time, mutable_ready)]
     settings: Mutex<Settings>,
-    #[property(name = "invalid", get = |this: &Self| this.lock().invalid, type = u64, nick = "Invalid", blurb = "Lines on the pads that told nothing, since the element started")]
-    state: Mutex<State>,
+    #[property(name = "invalid", get = |this: &Self| this.state().refused, type = u64, nick = "Invalid", blurb = "Lines on the pads that told nothing, since the element started")]
+    state: Mutex<State<Worker>>,
     #[property(name = "waiting", get = |this: &Self| this.status.waiting.load(Ordering::Relaxed), type = u64, nick = "Waiting", blurb = "Messages that the receiver has not taken; all of them are on disk")]
     #[property(name = "delivered", get = |this: &Self| this.status.delivered.load(Ordering::Relaxed), type = u64, nick = "Delivered", blurb = "Messages that the receiver has taken, since the element was made")]
     #[property(name = "refused", get = |this: &Self| this.status.refused.load(Ordering::Relaxed), type = u64, nick = "Refused", blurb = "Messages that the receiver has refused for good, since the element was made; they lie in refused.jsonl in the outbox")]
@@ -69,40 +62,8 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn start(&self) -> Result<(), SettingsError> {
-        let plan = self.settings().plan()?;
-        self.intake.hurry(false);
-        let voice = Voice(self.obj().downgrade());
-        let worker = Worker::start(plan, self.intake.clone(), self.status.clone(), voice)?;
-        let mut state = self.lock();
-        state.worker = Some(worker);
-        state.invalid = 0;
-        Ok(())
-    }
-
-    /// Called after the pads are shut.
-    fn stop(&self) {
-        let worker = {
-            let mut state = self.lock();
-            state.lanes.reset();
-            state.worker.take()
-        };
-        if let Some(worker) = worker {
-            worker.stop();
-        }
-    }
-
-    fn warn(&self, sentence: &str) {
-        let name = self.obj().name();
-        gst::element_imp_warning!(self, gst::ResourceError::Write, ("{name}: {sentence}"));
     }
 }
 
@@ -112,7 +73,7 @@ struct Voice(glib::WeakRef<super::Webhook>);
 impl Listener for Voice {
     fn warn(&self, sentence: &str) {
         if let Some(element) = self.0.upgrade() {
-            element.imp().warn(sentence);
+            teller::warn(element.imp(), sentence);
         }
     }
 
@@ -124,8 +85,10 @@ impl Listener for Voice {
 }
 
 impl Teller for Webhook {
-    fn lanes<R>(&self, act: impl FnOnce(&mut Lanes) -> R) -> R {
-        act(&mut self.lock().lanes)
+    type Worker = Worker;
+
+    fn state(&self) -> MutexGuard<'_, State<Worker>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn intake(&self) -> Arc<Intake> {
@@ -140,9 +103,11 @@ impl Teller for Webhook {
         Some(self.settings().epoch).filter(|epoch| *epoch >= 0)
     }
 
-    fn refuse(&self, why: &str) {
-        self.lock().invalid += 1;
-        self.warn(why);
+    fn start(&self) -> Result<Worker, String> {
+        let plan = self.settings().plan().map_err(|err| err.to_string())?;
+        let voice = Voice(self.obj().downgrade());
+        Worker::start(plan, self.intake(), self.status.clone(), voice)
+            .map_err(|err| err.to_string())
     }
 }
 
@@ -200,22 +165,6 @@ impl ElementImpl for Webhook {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        match transition {
-            gst::StateChange::ReadyToPaused => self.start().map_err(|err| {
-                let name = self.obj().name();
-                gst::element_imp_error!(self, gst::ResourceError::Settings, ("{name}: {err}"));
-                gst::StateChangeError
-            })?,
-            gst::StateChange::PausedToReady => self.intake.hurry(true),
-            gst::StateChange::PlayingToPaused => pads::play(self, false),
-            _ => {}
-        }
-        let done = self.parent_change_state(transition)?;
-        match transition {
-            gst::StateChange::PausedToPlaying => pads::play(self, true),
-            gst::StateChange::PausedToReady => self.stop(),
-            _ => {}
-        }
-        Ok(done)
+        teller::change_state(self, transition)
     }
 }

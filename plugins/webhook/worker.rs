@@ -20,6 +20,7 @@ use super::settings::{Plan, SettingsError};
 use crate::bridge::directory::sync_directory;
 use crate::outbound::clerk::{Clerk, Desk};
 use crate::outbound::intake::Intake;
+use crate::outbound::teller;
 use crate::remote::http::Client;
 
 /// How often the pads' and the journal's news are looked for.
@@ -48,7 +49,7 @@ pub(super) struct Status {
 }
 
 /// The threads' other end.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     thread: JoinHandle<()>,
     status: Arc<Status>,
 }
@@ -97,9 +98,10 @@ impl Worker {
             .spawn(move || courier.run())?;
         Ok(Self { thread, status })
     }
+}
 
-    /// Puts what is known on disk, posts it for as long as the user gives, and ends.
-    pub(super) fn stop(self) {
+impl teller::Worker for Worker {
+    fn stop(self) {
         self.status.stop.store(true, Ordering::Release);
         // One that has panicked has said so.
         let _ = self.thread.join();
