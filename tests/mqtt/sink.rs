@@ -262,11 +262,16 @@ fn warning(pipeline: &gst::Pipeline) -> String {
 #[test]
 fn a_password_is_taken_and_never_shown() {
     static LOGGED: AtomicBool = AtomicBool::new(false);
+    static CONNECTED: AtomicBool = AtomicBool::new(false);
     init();
     gst::log::remove_default_log_function();
-    gst::log::add_log_function(|_, _, _, _, _, _, message| {
-        if message.get().is_some_and(|text| text.contains("SECRET")) {
+    gst::log::add_log_function(|category, _, _, _, _, _, message| {
+        let text = message.get().unwrap_or_default();
+        if text.contains("SECRET") {
             LOGGED.store(true, Ordering::Relaxed);
+        }
+        if category.name() == "mqtteventsink" && text.contains("Connected to") {
+            CONNECTED.store(true, Ordering::Relaxed);
         }
     });
     for element in ["mqtteventsink", "mqtteventsrc"] {
@@ -310,6 +315,7 @@ fn a_password_is_taken_and_never_shown() {
         &pipeline.by_name("src").expect("named in the line"),
     );
     pipeline.set_state(gst::State::Null).expect("it stops");
+    assert!(CONNECTED.load(Ordering::Relaxed), "the log was read");
     assert!(!LOGGED.load(Ordering::Relaxed));
 }
 
