@@ -164,3 +164,16 @@ fn the_status_decides_however_much_is_said_behind_it() {
     assert_eq!(counts, [3, 1, 0], "{warnings:?}");
     assert_eq!(ids(&server.requests()), [0, 1, 2, 3]);
 }
+
+#[test]
+fn a_reply_whose_body_stalls_has_taken_its_message_and_holds_up_the_next_for_the_timeout_alone() {
+    let server = Server::start(|n, _| match n {
+        0 => Say::Stalls(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_vec()),
+        _ => Say::status(200),
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    let timeout = "timeout=300000000";
+    let (warnings, counts) = tell(directory.path(), &server.address, 0..3, timeout);
+    assert_eq!(counts, [3, 0, 0], "{warnings:?}");
+    assert_eq!(ids(&server.requests()), [0, 1, 2]);
+}

@@ -21,6 +21,8 @@ pub enum Say {
     Reply(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// These bytes, whatever they are, then the end.
     Bytes(Vec<u8>),
+    /// These bytes, then nothing until the server is dropped.
+    Stalls(Vec<u8>),
     /// Nothing until the server is dropped.
     Nothing,
 }
@@ -36,6 +38,13 @@ struct Log {
     came: Condvar,
     closed: Mutex<bool>,
     closing: Condvar,
+}
+
+impl Log {
+    fn wait_for_the_end(&self) {
+        let closed = self.closed.lock().expect("sound");
+        drop(self.closing.wait_while(closed, |closed| !*closed));
+    }
 }
 
 /// A server on loopback, as long as it lives.
@@ -172,9 +181,13 @@ fn serve(
                 let _ = stream.write_all(&bytes);
                 return;
             }
+            Say::Stalls(bytes) => {
+                let _ = stream.write_all(&bytes);
+                log.wait_for_the_end();
+                return;
+            }
             Say::Nothing => {
-                let closed = log.closed.lock().expect("sound");
-                drop(log.closing.wait_while(closed, |closed| !*closed));
+                log.wait_for_the_end();
                 return;
             }
         }
