@@ -95,11 +95,11 @@ fn over(text: &mut Text, ended: &Ended) {
 
 /// Whether a line only says that tracks are over, and nothing of a frame.
 pub fn only_ends(line: &[u8]) -> bool {
-    serde_json::from_slice(line).is_ok_and(|members| ends_only(&members))
+    serde_json::from_slice(line).is_ok_and(|members| is_only_ends(&members))
 }
 
 /// The same of a line that was read already: a list of tracks, and no `objects`.
-pub(crate) fn ends_only(members: &Map<String, Value>) -> bool {
+pub(crate) fn is_only_ends(members: &Map<String, Value>) -> bool {
     let ended = members.get("ended").and_then(Value::as_array);
     let is_track = |track: &Value| track["track_id"].is_i64();
     !members.contains_key("objects")

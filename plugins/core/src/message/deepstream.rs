@@ -8,7 +8,7 @@ use std::cell::LazyCell;
 
 use serde_json::{Value, json};
 
-use super::{Fact, Message, Phase, Seen, What, inference::rounded};
+use super::{Fact, Message, Seen, What, inference::rounded};
 use crate::detection::Detection;
 use crate::signal::Signal;
 use crate::time::rfc3339;
@@ -46,11 +46,7 @@ pub(super) fn full(fact: &Fact, clip: Option<&str>) -> Vec<Message> {
                 Some(label) => json!({"id": "-1", label: {}}),
                 None => json!({}),
             };
-            let clip = match recording.phase {
-                Phase::Failed => recording.text("part"),
-                _ => recording.text("location"),
-            };
-            vec![message(0, object, event, clip)]
+            vec![message(0, object, event, recording.file())]
         }
         // It has no words for cameras.
         What::Camera(_) => Vec::new(),

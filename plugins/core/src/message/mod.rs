@@ -24,7 +24,7 @@ use crate::camera::Told;
 use crate::detection::Observation;
 use crate::observed::{self, ObservedError};
 use crate::recording::id::recording_id;
-use crate::signal::{self, Signal, SignalError, When};
+use crate::signal::{Signal, SignalError, When};
 use crate::time::{Nanos, parse_rfc3339};
 
 /// In whose words facts are told.
@@ -113,20 +113,26 @@ impl Recording {
         self.event["data"]["recording"]["label"].as_str()
     }
 
-    /// Whether this, which is no beginning, is about the clip that `open` began. The parts of a
+    /// Whether this, which is no beginning, is about the clip that `open` is. The parts of a
     /// recording share its id; one that has failed may have left no file.
-    fn ends(&self, open: &Self) -> bool {
+    fn ends(&self, open: &Open) -> bool {
         match self.clip() {
-            "" => self.text("id") == open.text("id"),
-            clip => clip == open.clip(),
+            "" => self.text("id") == open.id,
+            clip => clip == open.clip,
         }
     }
 
     /// The path of its clip under its final name, whether or not it has got it.
     fn clip(&self) -> &str {
-        let part = self.text("part");
+        let file = self.file();
+        file.strip_suffix(".part").unwrap_or(file)
+    }
+
+    /// The path of what there is of it: its clip, or what was written so far of one that has
+    /// failed.
+    fn file(&self) -> &str {
         match self.text("location") {
-            "" => part.strip_suffix(".part").unwrap_or(part),
+            "" => self.text("part"),
             location => location,
         }
     }
@@ -205,13 +211,14 @@ impl Fact {
         arrived: Option<Nanos>,
         utc: impl Fn(Option<Nanos>) -> Nanos,
     ) -> Result<Self, FactError> {
-        let mut signal = Signal::from_object(signal::object(line)?)?;
+        let mut signal = Signal::parse(line)?;
         let members = &signal.body;
+        // Signals alone may tell UTC instead.
+        let media_time = match signal.when {
+            Some(When::Media(running)) => Some(running),
+            _ => arrived,
+        };
         if let Some(told) = Told::read(members) {
-            let media_time = match signal.when {
-                Some(When::Media(running)) => Some(running),
-                _ => arrived,
-            };
             return Ok(Self {
                 source: told.source.clone(),
                 time: utc(media_time),
@@ -221,13 +228,9 @@ impl Fact {
         let observation = if members.contains_key("objects") && members.contains_key("seq") {
             Some(observed::observation(members)?)
         } else {
-            observed::ends_only(members).then(Observation::default)
+            observed::is_only_ends(members).then(Observation::default)
         };
         let (time, what) = if let Some(observation) = observation {
-            let media_time = match signal.when {
-                Some(When::Media(running)) => Some(running),
-                _ => arrived,
-            };
             let side = |name: &str| u32::try_from(members.get(name)?.as_u64()?).ok();
             let seen = Seen {
                 media_time,
@@ -318,12 +321,21 @@ impl Message {
     }
 }
 
+/// A clip that is being recorded.
+#[derive(Debug)]
+struct Open {
+    /// Of its recording.
+    id: String,
+    /// Its path under its final name.
+    clip: String,
+}
+
 /// Turns facts into messages.
 #[derive(Debug)]
 pub struct Renderer {
     format: Format,
-    /// Of each camera the beginning of the clip that is being recorded.
-    open: BTreeMap<String, Recording>,
+    /// Of each camera the clip that is being recorded.
+    open: BTreeMap<String, Open>,
     frigate: frigate::Frigate,
 }
 
@@ -343,7 +355,8 @@ impl Renderer {
             Format::CloudEvents => cloudevents::render(fact).into_iter().collect(),
             Format::Azure => azure::render(fact).into_iter().collect(),
             Format::DeepStream => {
-                deepstream::full(fact, self.open.get(&fact.source).map(Recording::clip))
+                let open = self.open.get(&fact.source);
+                deepstream::full(fact, open.map(|open| open.clip.as_str()))
             }
             Format::DeepStreamMinimal => deepstream::minimal(fact).into_iter().collect(),
             Format::Frigate => self.frigate.render(fact),
@@ -351,9 +364,13 @@ impl Renderer {
         };
         if let What::Recording(recording) = &fact.what {
             // The one before may end after this has begun.
-            let is_over = |open: &Recording| recording.ends(open);
+            let is_over = |open: &Open| recording.ends(open);
             if recording.phase == Phase::Started {
-                self.open.insert(fact.source.clone(), recording.clone());
+                let open = Open {
+                    id: recording.text("id").to_owned(),
+                    clip: recording.clip().to_owned(),
+                };
+                self.open.insert(fact.source.clone(), open);
             } else if self.open.get(&fact.source).is_some_and(is_over) {
                 self.open.remove(&fact.source);
             }
