@@ -56,8 +56,11 @@ fn any_polygon() -> impl Strategy<Value = Zone> {
 fn any_bounds() -> impl Strategy<Value = Bounds> {
     let bound = || proptest::option::of((-4..=4_i8).prop_map(f64::from));
     (bound(), bound()).prop_map(|(a, b)| match (a, b) {
-        (Some(a), Some(b)) => (Some(a.min(b)), Some(a.max(b))),
-        either => either,
+        (Some(a), Some(b)) => Bounds {
+            min: Some(a.min(b)),
+            max: Some(a.max(b)),
+        },
+        (min, max) => Bounds { min, max },
     })
 }
 
@@ -163,7 +166,7 @@ proptest! {
         axis in 0..3_usize, by in 0..3_u8, frames in any_frames(),
     ) {
         let mut wider = bounds;
-        let (min, max) = &mut wider[axis];
+        let Bounds { min, max } = &mut wider[axis];
         // To no bound at all, or one step on.
         (*min, *max) = match by {
             0 => (None, *max),

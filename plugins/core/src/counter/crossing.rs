@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::geometry::{Point, side, touch};
-use super::rule::{Direction, Line};
+use super::shape::{Direction, Line};
 use crate::time::{Nanos, SECOND};
 
 /// A track that was not seen for so long does not come back: trackers forget sooner.

@@ -1,8 +1,10 @@
 //! From what a detector saw to what is worth a signal.
 //!
-//! Here: which detections count (`labels`, `geometry`, `sift`), when a rule holds (`watch`,
-//! `crossing`), the words in which a signal says why (`raised`) and in which it is explained what each
-//! rule made of a frame (`reason`), and the forms in which rules are written. Not here: how observations come off frames and how signals travel.
+//! Here: what a rule asks for (`rule`, `labels`, `shape`), which detections count (`geometry`,
+//! `volume`, `sift`), when a rule holds (`watch`, `crossing`), the words in which a signal says why
+//! (`raised`) and in which it is explained what each rule made of a frame (`reason`), and the forms
+//! in which rules are written (`rules_file`, `azure`, `nvdsanalytics`). Not here: how observations
+//! come off frames and how signals travel.
 
 pub mod azure;
 mod crossing;
@@ -13,6 +15,7 @@ mod raised;
 mod reason;
 mod rule;
 pub mod rules_file;
+mod shape;
 mod sift;
 mod volume;
 mod watch;
@@ -26,11 +29,11 @@ pub use self::geometry::{Point, Polygon, ShapeError};
 pub use self::labels::{Labels, LabelsError};
 pub use self::raised::Raised;
 pub use self::reason::Decision;
-pub use self::rule::{
-    Direction, Emit, Extent, Line, MAX_SHAPES, Reference, Rule, RuleError, Zone, parse_lines,
-    parse_zones,
-};
+pub use self::rule::{Emit, MAX_SHAPES, Rule, RuleError};
 pub use self::rules_file::RulesError;
+pub use self::shape::{
+    Direction, Extent, Line, ListError, Reference, Zone, parse_lines, parse_zones,
+};
 pub use self::volume::{Bounds, Volume, VolumeError};
 pub use self::watch::Verdict;
 

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::geometry::{Point, Polygon, side};
-use super::rule::{Direction, Extent, Line, Rule, Zone};
+use super::rule::Rule;
 use super::rules_file::RulesError;
+use super::shape::{Direction, Extent, Line, Zone};
 
 /// What was read, and what of it means nothing here.
 #[derive(Debug, Clone, PartialEq)]

@@ -23,8 +23,26 @@ pub enum VolumeError {
     Bounds(char),
 }
 
-/// From and to where along one axis, in metres; either may be missing.
-pub type Bounds = (Option<f64>, Option<f64>);
+/// From and to where, in metres; either may be missing, and both belong to it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Bounds {
+    /// From where.
+    pub min: Option<f64>,
+    /// To where.
+    pub max: Option<f64>,
+}
+
+impl Bounds {
+    /// Whether `at` lies between; what is no number does not, where either is there.
+    pub fn holds(self, at: f64) -> bool {
+        self.min.is_none_or(|min| at >= min) && self.max.is_none_or(|max| at <= max)
+    }
+
+    /// Whether they are the wrong way round, so that nothing lies between.
+    pub fn crossed(self) -> bool {
+        self.min.zip(self.max).is_some_and(|(min, max)| min > max)
+    }
+}
 
 /// A box in the camera's space, whose faces belong to it: x to the right, y down, z away.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,16 +56,16 @@ impl Volume {
     /// # Errors
     /// A [`VolumeError`] that names the bound.
     pub fn new(bounds: [Bounds; 3]) -> Result<Self, VolumeError> {
-        if bounds == [(None, None); 3] {
+        if bounds == [Bounds::default(); 3] {
             return Err(VolumeError::Unbounded);
         }
-        for (axis, (min, max)) in ['x', 'y', 'z'].into_iter().zip(bounds) {
-            for (side, value) in [("min", min), ("max", max)] {
+        for (axis, along) in ['x', 'y', 'z'].into_iter().zip(bounds) {
+            for (side, value) in [("min", along.min), ("max", along.max)] {
                 if let Some(value) = value.filter(|value| !value.is_finite()) {
                     return Err(VolumeError::Number { side, axis, value });
                 }
             }
-            if min.zip(max).is_some_and(|(min, max)| min > max) {
+            if along.crossed() {
                 return Err(VolumeError::Bounds(axis));
             }
         }
@@ -56,10 +74,8 @@ impl Volume {
 
     /// Whether a position lies in it.
     pub fn contains(&self, position: [f64; 3]) -> bool {
-        let along = position.into_iter().zip(self.bounds);
-        along.into_iter().all(|(at, (min, max))| {
-            min.is_none_or(|min| at >= min) && max.is_none_or(|max| at <= max)
-        })
+        let mut along = position.into_iter().zip(self.bounds);
+        along.all(|(at, bounds)| bounds.holds(at))
     }
 }
 
@@ -67,12 +83,16 @@ impl Volume {
 mod tests {
     use super::*;
 
+    fn bounds(min: Option<f64>, max: Option<f64>) -> Bounds {
+        Bounds { min, max }
+    }
+
     #[test]
     fn a_volume_holds_what_lies_between_its_faces_and_on_them() {
         let dock = Volume::new([
-            (Some(-1.0), Some(1.0)),
-            (None, Some(0.5)),
-            (Some(2.0), None),
+            bounds(Some(-1.0), Some(1.0)),
+            bounds(None, Some(0.5)),
+            bounds(Some(2.0), None),
         ]);
         let dock = dock.expect("bounds in order");
         for inside in [[0.0, 0.0, 3.0], [1.0, 0.5, 2.0], [-1.0, -90.0, 90.0]] {
@@ -86,14 +106,18 @@ mod tests {
 
     #[test]
     fn bounds_that_make_no_volume_are_refused_by_name() {
-        let none = (None, None);
-        for (bounds, says) in [
+        let none = Bounds::default();
+        let endless = bounds(None, Some(f64::INFINITY));
+        for (along, says) in [
             ([none; 3], "space without a bound"),
-            ([none, (Some(2.0), Some(1.0)), none], "min-y is greater"),
-            ([none, none, (None, Some(f64::INFINITY))], "max-z is inf"),
-            ([(Some(f64::NAN), None), none, none], "min-x is NaN"),
+            (
+                [none, bounds(Some(2.0), Some(1.0)), none],
+                "min-y is greater",
+            ),
+            ([none, none, endless], "max-z is inf"),
+            ([bounds(Some(f64::NAN), None), none, none], "min-x is NaN"),
         ] {
-            let said = Volume::new(bounds).expect_err(says).to_string();
+            let said = Volume::new(along).expect_err(says).to_string();
             assert!(said.starts_with(says), "{said}");
         }
     }

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::crossing::{Crossing, Crossings};
-use super::rule::{Direction, Rule};
+use super::rule::Rule;
+use super::shape::Direction;
 use super::sift::{Fate, Sifted, sift};
 use crate::detection::Detection;
 use crate::time::Nanos;

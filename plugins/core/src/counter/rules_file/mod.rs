@@ -1,16 +1,19 @@
 //! The rules file: several named rules in one JSON document, as docs/rules.schema.json describes
-//! it. Members are called as the element's properties are and have their units.
+//! it, with the zones and lines that they name (`shapes`). Members are called as the element's
+//! properties are and have their units.
+
+mod shapes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::geometry::{Polygon, ShapeError};
+use self::shapes::{LineForm, Shapes, ZoneForm};
+use super::geometry::ShapeError;
 use super::labels::Labels;
-use super::rule::{Direction, Emit, Extent, Line, Reference, Rule, RuleError, Zone};
-use super::volume::{Volume, VolumeError};
+use super::rule::{Emit, Rule, RuleError};
+use super::shape::{Direction, Reference};
+use super::volume::VolumeError;
 use crate::time::Nanos;
 
 /// Why a rules file is refused. Each sentence is preceded by the element's name and the file's.
@@ -92,77 +95,8 @@ struct Document {
     #[serde(default)]
     zones: BTreeMap<String, ZoneForm>,
     #[serde(default)]
-    lines: BTreeMap<String, [(f64, f64); 2]>,
+    lines: BTreeMap<String, LineForm>,
     rules: Vec<Form>,
-}
-
-/// Corners in the frame, or bounds in space. Read by its own hands, as serde's untagged forms do not
-/// say which member is wrong.
-enum ZoneForm {
-    Corners(Vec<(f64, f64)>),
-    Space(VolumeForm),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SpaceForm {
-    space: VolumeForm,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct VolumeForm {
-    min_x: Option<f64>,
-    max_x: Option<f64>,
-    min_y: Option<f64>,
-    max_y: Option<f64>,
-    min_z: Option<f64>,
-    max_z: Option<f64>,
-}
-
-impl<'de> Deserialize<'de> for ZoneForm {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(ZoneVisitor)
-    }
-}
-
-struct ZoneVisitor;
-
-impl<'de> Visitor<'de> for ZoneVisitor {
-    type Value = ZoneForm;
-
-    fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        text.write_str("corners such as [[0,0],[1,0],[1,1]], or {\"space\": {\"max-z\": 3}}")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, corners: A) -> Result<ZoneForm, A::Error> {
-        Deserialize::deserialize(SeqAccessDeserializer::new(corners)).map(ZoneForm::Corners)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<ZoneForm, A::Error> {
-        let form = SpaceForm::deserialize(MapAccessDeserializer::new(members))?;
-        Ok(ZoneForm::Space(form.space))
-    }
-}
-
-impl ZoneForm {
-    fn read(&self, path: String) -> Result<Extent, RulesError> {
-        match self {
-            Self::Corners(corners) => Polygon::new(corners)
-                .map(Extent::Frame)
-                .map_err(|error| RulesError::Shape { path, error }),
-            Self::Space(form) => Volume::new([
-                (form.min_x, form.max_x),
-                (form.min_y, form.max_y),
-                (form.min_z, form.max_z),
-            ])
-            .map(Extent::Space)
-            .map_err(|error| RulesError::Volume {
-                path: format!("{path}.space"),
-                error,
-            }),
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -254,7 +188,7 @@ pub fn parse(text: &str) -> Result<Vec<Rule>, RulesError> {
         path: "$".into(),
         reason: err.to_string(),
     })?;
-    let shapes = Shapes::new(&document)?;
+    let shapes = Shapes::read(&document.zones, &document.lines)?;
     if document.rules.is_empty() {
         return Err(RulesError::Empty);
     }
@@ -277,50 +211,6 @@ fn json_path(path: &str) -> String {
         "" => "$".into(),
         path => format!("$.{path}"),
     }
-}
-
-/// The document's zones and lines by name.
-struct Shapes {
-    zones: BTreeMap<String, Zone>,
-    lines: BTreeMap<String, Line>,
-}
-
-impl Shapes {
-    fn new(document: &Document) -> Result<Self, RulesError> {
-        let mut shapes = Self {
-            zones: BTreeMap::new(),
-            lines: BTreeMap::new(),
-        };
-        for (name, form) in &document.zones {
-            let extent = form.read(format!("$.zones.{name}"))?;
-            let name = name.clone();
-            shapes.zones.insert(name.clone(), Zone { name, extent });
-        }
-        for (name, [from, to]) in &document.lines {
-            let line = Line::new(name, *from, *to).map_err(|error| RulesError::Shape {
-                path: format!("$.lines.{name}"),
-                error,
-            })?;
-            shapes.lines.insert(name.clone(), line);
-        }
-        Ok(shapes)
-    }
-}
-
-/// What a rule names of `all`.
-fn named<T: Clone>(
-    all: &BTreeMap<String, T>,
-    names: &[String],
-    path: &str,
-) -> Result<Vec<T>, RulesError> {
-    let find = |(n, name): (usize, &String)| {
-        all.get(name).cloned().ok_or_else(|| RulesError::Unknown {
-            path: format!("{path}[{n}]"),
-            name: name.clone(),
-            offered: all.keys().cloned().collect::<Vec<_>>().join(", "),
-        })
-    };
-    names.iter().enumerate().map(find).collect()
 }
 
 impl Form {
@@ -346,14 +236,14 @@ impl Form {
             max_distance: self.max_distance,
             min_count: self.min_count.unwrap_or(default.min_count),
             max_count: self.max_count,
-            zones: named(&shapes.zones, &self.zones, &format!("{path}.zones"))?,
+            zones: shapes.zones(&self.zones, &format!("{path}.zones"))?,
             outside: self.outside,
             reference: match self.reference {
                 Some(ReferenceForm::Center) => Reference::Center,
                 Some(ReferenceForm::Overlap(share)) => Reference::Overlap(share),
                 Some(ReferenceForm::BottomCenter) | None => Reference::BottomCenter,
             },
-            lines: named(&shapes.lines, &self.lines, &format!("{path}.lines"))?,
+            lines: shapes.lines(&self.lines, &format!("{path}.lines"))?,
             direction: match self.direction {
                 Some(DirectionForm::LeftToRight) => Direction::LeftToRight,
                 Some(DirectionForm::RightToLeft) => Direction::RightToLeft,
@@ -382,8 +272,11 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::counter::shape::Extent;
+    use crate::counter::volume::{Bounds, Volume};
 
     #[test]
     fn every_member_is_read() {
@@ -437,7 +330,12 @@ mod tests {
             }
         );
         assert_eq!(loiter.zones[0].name, "door");
-        let dock = Volume::new([(Some(-1.5), Some(1.5)), (None, None), (None, Some(3.0))]);
+        let bounds = |min, max| Bounds { min, max };
+        let dock = Volume::new([
+            bounds(Some(-1.5), Some(1.5)),
+            Bounds::default(),
+            bounds(None, Some(3.0)),
+        ]);
         let dock = Extent::Space(dock.expect("bounds in order"));
         assert_eq!(crossing.zones[0].extent, dock);
         assert_eq!(crossing.lines[0].name, "gate");
