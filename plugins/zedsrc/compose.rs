@@ -7,6 +7,7 @@ use evr_zed::{
     rectify::{Rectified, RectifyError},
     remap::{Map, Plane},
 };
+use gst::prelude::*;
 use gst_video::{VideoFormat, VideoFrameExt, VideoFrameRef, VideoInfo};
 
 use super::{
@@ -32,6 +33,8 @@ pub(super) enum ComposeError {
     Depth(#[from] DepthError),
     #[error("a frame could not be mapped or made: {0}")]
     Frame(#[from] glib::BoolError),
+    #[error("no memory for a picture: {0:?}")]
+    Memory(gst::FlowError),
 }
 
 /// One plane of a format: bytes a sample, and for how many pixels along each side one stands.
@@ -59,16 +62,15 @@ fn shapes(format: VideoFormat) -> &'static [Shape] {
 type Shown = (usize, usize, usize);
 
 pub(super) struct Composer {
-    layout: ZedSrcFileLayout,
+    eyes: Eyes,
     shown: &'static [Shown],
-    eye: (usize, usize),
     input: VideoInfo,
     output: VideoInfo,
-    /// For whole pixels and, where the format has them, for chroma: left and right eye.
-    maps: Option<[Option<[Map; 2]>; 2]>,
     /// Where depth is shown, or hung onto pictures.
     measure: Option<Measure>,
     shows_depth: bool,
+    /// The memory of the pictures that are shown, used over and over.
+    pool: gst::BufferPool,
 }
 
 /// What pictures have to be for a stream type, where not any format will do.
@@ -112,27 +114,33 @@ impl Composer {
                 .colorimetry(&input.colorimetry())
         };
         let output = output.fps(input.fps()).par(input.par()).build()?;
-        let halves = shapes(input.format()).iter().any(|shape| shape.step == 2);
         let mut measure = None;
         let maps = match calibration {
             None if matching.is_some() => return Err(ComposeError::NoDepth),
             None => None,
             Some(calibration) => {
                 let rectified = Rectified::new(&calibration.rig(width, height)?)?;
-                let size = (width, height);
+                let bytes = shapes(input.format())[0].bytes;
                 measure = matching
-                    .map(|matching| Measure::new(size, &rectified, matching))
+                    .map(|matching| Measure::new((width, height), bytes, &rectified, matching))
                     .transpose()?;
-                Some([Some(rectified.maps(1)), halves.then(|| rectified.maps(2))])
+                let halves = shapes(input.format()).iter().any(|shape| shape.step == 2);
+                Some(Maps {
+                    whole: rectified.maps(1),
+                    halved: halves.then(|| rectified.maps(2)),
+                })
             }
         };
         Ok(Self {
-            layout,
+            eyes: Eyes {
+                layout,
+                size: (width as usize, height as usize),
+                maps,
+            },
             shown,
-            eye: (width as usize, height as usize),
             input: input.clone(),
+            pool: pool(&output)?,
             output,
-            maps,
             measure,
             shows_depth: show.has_depth(),
         })
@@ -142,28 +150,40 @@ impl Composer {
         &self.output
     }
 
-    /// Makes the picture that is shown, in memory of `target`, with its depth where that is asked for.
-    pub(super) fn compose(
-        &mut self,
-        source: &gst::BufferRef,
-        target: &mut gst::BufferRef,
-    ) -> Result<(), ComposeError> {
+    /// Makes the picture that is shown, with its depth where that is asked for.
+    pub(super) fn compose(&mut self, source: &gst::BufferRef) -> Result<gst::Buffer, ComposeError> {
         let source = VideoFrameRef::from_buffer_ref_readable(source, &self.input)?;
-        let measured = self.measured(&Raster {
-            stride: source.plane_stride()[0] as usize,
-            bytes: source.plane_data(0)?,
-        })?;
+        let map = self.measured(&source)?;
+        let buffer = self.pool.acquire_buffer(None);
+        let mut buffer = buffer.map_err(ComposeError::Memory)?;
+        let target = buffer.make_mut();
         let mut frame = VideoFrameRef::from_buffer_ref_writable(target, &self.output)?;
-        match &measured {
-            Some((left, map)) if self.shows_depth => self.lay_depth(left, map, &mut frame)?,
+        match &map {
+            Some(map) if self.shows_depth => self.lay_depth(map, &mut frame)?,
             _ => self.lay_eyes(&source, &mut frame)?,
         }
         drop(frame);
-        if let (Some((_, map)), Some(measure), false) = (&measured, &self.measure, self.shows_depth)
-        {
+        if let (Some(map), Some(measure), false) = (&map, &self.measure, self.shows_depth) {
             measure.hang(map, target)?;
         }
-        Ok(())
+        Ok(buffer)
+    }
+
+    /// The depth of a picture with both eyes, where it is asked for.
+    fn measured(
+        &mut self,
+        source: &VideoFrameRef<&gst::BufferRef>,
+    ) -> Result<Option<DepthMap>, ComposeError> {
+        let Some(measure) = &mut self.measure else {
+            return Ok(None);
+        };
+        // Brightness, or all of the colours.
+        let (shape, from) = (shapes(self.input.format())[0], Raster::of(source, 0)?);
+        let row = self.eyes.size.0 * shape.bytes;
+        for (eye, bytes) in measure.eyes().iter_mut().enumerate() {
+            self.eyes.lay((eye, 0, 0), shape, &from, bytes, row);
+        }
+        Ok(Some(measure.map()?))
     }
 
     fn lay_eyes(
@@ -172,58 +192,83 @@ impl Composer {
         target: &mut VideoFrameRef<&mut gst::BufferRef>,
     ) -> Result<(), ComposeError> {
         for (n, shape) in shapes(self.input.format()).iter().enumerate() {
-            let from = Raster {
-                stride: source.plane_stride()[n] as usize,
-                bytes: source.plane_data(n as u32)?,
-            };
+            let from = Raster::of(source, n)?;
             let stride = target.plane_stride()[n] as usize;
             let bytes = target.plane_data_mut(n as u32)?;
             for shown in self.shown {
-                self.lay(*shown, *shape, &from, bytes, stride);
+                match (&self.measure, n, shown) {
+                    // Bent already for the depth of it.
+                    (Some(measure), 0, (0, 0, 0)) => self.lay_left(measure, bytes, stride),
+                    _ => self.eyes.lay(*shown, *shape, &from, bytes, stride),
+                }
             }
         }
         Ok(())
     }
 
-    /// The depth of a picture with both eyes, where it is asked for, and the left eye's first plane.
-    fn measured(&mut self, from: &Raster<'_>) -> Result<Option<(Vec<u8>, DepthMap)>, ComposeError> {
-        if self.measure.is_none() {
-            return Ok(None);
-        }
-        // Brightness, or all of the colours.
-        let shape = shapes(self.input.format())[0];
-        let row = self.eye.0 * shape.bytes;
-        let eyes = [0, 1].map(|eye| {
-            let mut bytes = vec![0; row * self.eye.1];
-            self.lay((eye, 0, 0), shape, from, &mut bytes, row);
-            bytes
-        });
-        let map = self.measure.as_mut();
-        let map = map
-            .map(|measure| measure.map(&eyes, shape.bytes))
-            .transpose()?;
-        let [left, _] = eyes;
-        Ok(map.map(|map| (left, map)))
-    }
-
     /// Lays depth into its place, below the left eye where that is shown.
     fn lay_depth(
         &self,
-        left: &[u8],
         map: &DepthMap,
         target: &mut VideoFrameRef<&mut gst::BufferRef>,
     ) -> Result<(), ComposeError> {
         let stride = target.plane_stride()[0] as usize;
         let to = target.plane_data_mut(0)?;
-        let row = left.len() / self.eye.1;
-        let above = if self.shown.is_empty() { 0 } else { self.eye.1 };
-        for (source, target) in left.chunks(row).zip(to.chunks_mut(stride)).take(above) {
-            target[..row].copy_from_slice(source);
+        let mut above = 0;
+        if let (Some(measure), false) = (&self.measure, self.shown.is_empty()) {
+            self.lay_left(measure, to, stride);
+            above = self.eyes.size.1;
         }
         depth::lay(map, above > 0, &mut to[above * stride..], stride);
         Ok(())
     }
 
+    /// Lays the first plane of the left eye, as it was bent to be measured, at the top left.
+    fn lay_left(&self, measure: &Measure, to: &mut [u8], stride: usize) {
+        let height = self.eyes.size.1;
+        let row = measure.left().len() / height;
+        let left = Plane {
+            bytes: measure.left(),
+            stride: row,
+            offset: 0,
+        };
+        copy(left, (row, height), to, stride, 0);
+    }
+}
+
+impl Drop for Composer {
+    fn drop(&mut self) {
+        let down = self.pool.set_active(false);
+        debug_assert!(down.is_ok(), "a pool can always be taken down");
+    }
+}
+
+/// Both eyes in a picture, and how each is bent.
+struct Eyes {
+    layout: ZedSrcFileLayout,
+    /// Of one.
+    size: (usize, usize),
+    maps: Option<Maps>,
+}
+
+/// Where the pixels of the left eye and of the right come from.
+struct Maps {
+    whole: [Map; 2],
+    /// For chroma, where the format has less of it.
+    halved: Option<[Map; 2]>,
+}
+
+impl Maps {
+    /// For a plane in which a sample stands for `step` pixels along each side.
+    fn of(&self, step: usize) -> Option<&[Map; 2]> {
+        match step {
+            1 => Some(&self.whole),
+            _ => self.halved.as_ref(),
+        }
+    }
+}
+
+impl Eyes {
     /// Lays one eye's part of one plane into its place.
     fn lay(
         &self,
@@ -233,7 +278,7 @@ impl Composer {
         to: &mut [u8],
         stride: usize,
     ) {
-        let (width, height) = (self.eye.0 / shape.step, self.eye.1 / shape.step);
+        let (width, height) = (self.size.0 / shape.step, self.size.1 / shape.step);
         let row = width * shape.bytes;
         let to = &mut to[y * height * stride..];
         let (right, down) = match self.layout {
@@ -245,21 +290,25 @@ impl Composer {
             stride: from.stride,
             offset: right * row,
         };
-        let map = self
-            .maps
-            .as_ref()
-            .and_then(|maps| maps[shape.step - 1].as_ref());
         let offset = x * row;
-        match map.map(|maps| &maps[eye]) {
-            Some(map) => map.bend(shape.bytes, plane, to, stride, offset),
-            None => {
-                let rows = plane.bytes.chunks(plane.stride).zip(to.chunks_mut(stride));
-                for (source, target) in rows.take(height) {
-                    target[offset..offset + row]
-                        .copy_from_slice(&source[plane.offset..plane.offset + row]);
-                }
-            }
+        match self.maps.as_ref().and_then(|maps| maps.of(shape.step)) {
+            Some(maps) => maps[eye].bend(shape.bytes, plane, to, stride, offset),
+            None => copy(plane, (row, height), to, stride, offset),
         }
+    }
+}
+
+/// Copies `height` rows of `row` bytes to where rows are `stride` apart, `offset` bytes in.
+fn copy(
+    plane: Plane<'_>,
+    (row, height): (usize, usize),
+    to: &mut [u8],
+    stride: usize,
+    offset: usize,
+) {
+    let rows = plane.bytes.chunks(plane.stride).zip(to.chunks_mut(stride));
+    for (source, target) in rows.take(height) {
+        target[offset..offset + row].copy_from_slice(&source[plane.offset..plane.offset + row]);
     }
 }
 
@@ -267,4 +316,24 @@ impl Composer {
 struct Raster<'a> {
     bytes: &'a [u8],
     stride: usize,
+}
+
+impl<'a> Raster<'a> {
+    fn of(frame: &'a VideoFrameRef<&gst::BufferRef>, plane: usize) -> Result<Self, ComposeError> {
+        Ok(Self {
+            stride: frame.plane_stride()[plane] as usize,
+            bytes: frame.plane_data(plane as u32)?,
+        })
+    }
+}
+
+/// Pictures' memory.
+fn pool(info: &VideoInfo) -> Result<gst::BufferPool, glib::BoolError> {
+    let pool = gst_video::VideoBufferPool::new();
+    let mut config = pool.config();
+    let size = u32::try_from(info.size()).unwrap_or(u32::MAX);
+    config.set_params(Some(&info.to_caps()?), size, 2, 0);
+    pool.set_config(config)?;
+    pool.set_active(true)?;
+    Ok(pool.upcast())
 }

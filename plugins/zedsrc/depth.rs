@@ -53,32 +53,46 @@ pub(super) struct Measure {
     matcher: Depth,
     size: (u32, u32),
     lens: Lens,
+    /// Of a pixel: one is brightness, four are blue, green, red and nothing.
+    bytes: usize,
+    /// The picture of each, by rows without padding.
+    eyes: [Vec<u8>; 2],
 }
 
 impl Measure {
     pub(super) fn new(
         (width, height): (u32, u32),
+        bytes: usize,
         rectified: &Rectified,
         options: Options,
     ) -> Result<Self, MeasureError> {
         let (w, h) = (f64::from(width), f64::from(height));
+        let size = (width as usize, height as usize);
         let Rectified { focal, cx, cy, .. } = *rectified;
         Ok(Self {
-            matcher: Depth::new((width as usize, height as usize), rectified, options)?,
+            matcher: Depth::new(size, rectified, options)?,
             size: (width, height),
             // A pixel is counted by its middle there, and as a whole in fractions.
             lens: Lens::new((focal / w, focal / h), ((cx + 0.5) / w, (cy + 0.5) / h))?,
+            bytes,
+            eyes: [0, 1].map(|_| vec![0; size.0 * size.1 * bytes]),
         })
     }
 
-    /// The depth of both eyes' pictures, of `bytes` bytes a pixel: one is brightness, four are
-    /// blue, green, red and nothing.
-    pub(super) fn map(
-        &mut self,
-        [left, right]: &[Vec<u8>; 2],
-        bytes: usize,
-    ) -> Result<DepthMap, DepthError> {
-        if bytes == 1 {
+    /// Where both eyes' pictures are to be laid before [`Measure::map`].
+    pub(super) fn eyes(&mut self) -> &mut [Vec<u8>; 2] {
+        &mut self.eyes
+    }
+
+    /// What the left eye shows, as it was laid there.
+    pub(super) fn left(&self) -> &[u8] {
+        &self.eyes[0]
+    }
+
+    /// The depth of what the eyes show.
+    pub(super) fn map(&mut self) -> Result<DepthMap, DepthError> {
+        let [left, right] = &self.eyes;
+        if self.bytes == 1 {
             return self.matcher.map(left, right);
         }
         self.matcher.map(&brightness(left), &brightness(right))
@@ -91,9 +105,7 @@ impl Measure {
         frame: &mut gst::BufferRef,
     ) -> Result<(), glib::BoolError> {
         let mut bytes = vec![0; 2 * map.data.len()];
-        for (pixel, depth) in bytes.chunks_exact_mut(2).zip(&map.data) {
-            pixel.copy_from_slice(&depth.to_le_bytes());
-        }
+        lay(map, false, &mut bytes, 2 * map.width);
         let depth = depth::Depth {
             map: gst::Buffer::from_mut_slice(bytes),
             size: self.size,

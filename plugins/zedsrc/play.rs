@@ -1,5 +1,4 @@
-//! A recording that is played: where its pictures stand in time, which of them come too late, and
-//! the memory they are shown in.
+//! A recording that is played: where its pictures stand in time, and which of them come too late.
 //!
 //! Belongs here: everything between a decoded picture and the buffer that leaves. Reading the file
 //! is `file`'s, cutting and bending `compose`'s.
@@ -36,7 +35,6 @@ pub(super) enum Next {
 pub(super) struct Played {
     file: File,
     composer: Composer,
-    pool: Option<gst::BufferPool>,
     real_time: bool,
     /// How long making the first picture took, where that matters.
     pub made_in: Duration,
@@ -91,7 +89,6 @@ impl Played {
             real_time: settings.real_time,
             composer,
             file,
-            pool: None,
             begin: None,
             position: gst::ClockTime::ZERO,
             late_since: None,
@@ -173,16 +170,9 @@ impl Played {
     }
 
     fn show(&mut self, picture: &Picture, pts: gst::ClockTime) -> Result<gst::Buffer, String> {
-        let pool = match &mut self.pool {
-            Some(pool) => pool,
-            none => none.insert(pool(self.composer.output()).map_err(|err| err.to_string())?),
-        };
-        let mut buffer = pool
-            .acquire_buffer(None)
-            .map_err(|err| format!("no memory for a picture: {err:?}"))?;
+        let composed = self.composer.compose(&picture.buffer);
+        let mut buffer = composed.map_err(|err| err.to_string())?;
         let fields = buffer.make_mut();
-        let composed = self.composer.compose(&picture.buffer, fields);
-        composed.map_err(|err| err.to_string())?;
         fields.set_pts(pts);
         fields.set_duration(picture.buffer.duration().or(self.frame));
         if std::mem::take(&mut self.discont) {
@@ -203,15 +193,6 @@ impl Played {
     }
 }
 
-impl Drop for Played {
-    fn drop(&mut self) {
-        if let Some(pool) = &self.pool {
-            let down = pool.set_active(false);
-            debug_assert!(down.is_ok(), "a pool can always be taken down");
-        }
-    }
-}
-
 /// How long one picture lasts, where the rate is known.
 pub(super) fn frame_time(fps: gst::Fraction) -> Option<gst::ClockTime> {
     let (numer, denom) = (
@@ -221,15 +202,4 @@ pub(super) fn frame_time(fps: gst::Fraction) -> Option<gst::ClockTime> {
     gst::ClockTime::SECOND
         .mul_div_floor(denom, numer)
         .filter(|_| numer > 0)
-}
-
-/// Frames' memory, used over and over.
-fn pool(info: &gst_video::VideoInfo) -> Result<gst::BufferPool, glib::BoolError> {
-    let pool = gst_video::VideoBufferPool::new();
-    let mut config = pool.config();
-    let size = u32::try_from(info.size()).unwrap_or(u32::MAX);
-    config.set_params(Some(&info.to_caps()?), size, 2, 0);
-    pool.set_config(config)?;
-    pool.set_active(true)?;
-    Ok(pool.upcast())
 }

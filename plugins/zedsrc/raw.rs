@@ -13,7 +13,14 @@ pub(super) struct Raw {
     /// What the camera sends.
     sent: VideoInfo,
     /// Where the composer needs another format.
-    converter: Option<(VideoConverter, VideoInfo)>,
+    converter: Option<Converter>,
+}
+
+struct Converter {
+    converter: VideoConverter,
+    info: VideoInfo,
+    /// The last picture that was converted, whose memory the next takes.
+    converted: gst::Buffer,
 }
 
 impl Raw {
@@ -32,14 +39,17 @@ impl Raw {
         let converter = match format(settings.stream_type) {
             None => None,
             Some(format) => {
-                let needed = info(format).map_err(said)?;
-                let converter = VideoConverter::new(&sent, &needed, None).map_err(said)?;
-                Some((converter, needed))
+                let info = info(format).map_err(said)?;
+                Some(Converter {
+                    converter: VideoConverter::new(&sent, &info, None).map_err(said)?,
+                    converted: gst::Buffer::with_size(info.size()).map_err(said)?,
+                    info,
+                })
             }
         };
         let calibration = factory::calibration(settings, serial, warnings)?;
         let composer = Composer::new(
-            converter.as_ref().map_or(&sent, |(_, needed)| needed),
+            converter.as_ref().map_or(&sent, |to| &to.info),
             ZedSrcFileLayout::SideBySide,
             settings.stream_type,
             calibration.as_ref(),
@@ -60,20 +70,20 @@ impl Raw {
         let said = |err: glib::BoolError| err.to_string();
         let sent = gst::Buffer::from_mut_slice(frame.data);
         debug_assert_eq!(sent.size(), self.sent.size());
-        let source = match &self.converter {
-            None => sent,
-            Some((converter, needed)) => {
-                let mut converted = gst::Buffer::with_size(needed.size()).map_err(said)?;
+        let source = match &mut self.converter {
+            None => &sent,
+            Some(to) => {
                 let from = VideoFrameRef::from_buffer_ref_readable(&sent, &self.sent);
-                let to = VideoFrameRef::from_buffer_ref_writable(converted.make_mut(), needed);
-                converter.frame_ref(&from.map_err(said)?, &mut to.map_err(said)?);
-                converted
+                let converted = to.converted.make_mut();
+                let into = VideoFrameRef::from_buffer_ref_writable(converted, &to.info);
+                to.converter
+                    .frame_ref(&from.map_err(said)?, &mut into.map_err(said)?);
+                &to.converted
             }
         };
-        let mut buffer = gst::Buffer::with_size(self.output().size()).map_err(said)?;
+        let composed = self.composer.compose(source);
+        let mut buffer = composed.map_err(|err| err.to_string())?;
         let fields = buffer.make_mut();
-        let composed = self.composer.compose(&source, fields);
-        composed.map_err(|err| err.to_string())?;
         if let Some(readings) = &frame.sensors {
             sensed::attach_uvc(fields, readings).map_err(said)?;
         }
