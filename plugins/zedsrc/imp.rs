@@ -7,6 +7,7 @@ use gst::{prelude::*, subclass::prelude::*};
 
 pub(crate) use super::properties::ZedSrc;
 use super::{meta, settings::Settings};
+use crate::bridge::producer::meta_template;
 
 impl ZedSrc {
     pub(super) fn settings(&self) -> Settings {
@@ -92,7 +93,7 @@ impl ElementImpl for ZedSrc {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
-            LazyLock::new(|| vec![template(), meta::template()]);
+            LazyLock::new(|| vec![template(), meta_template()]);
         &TEMPLATES
     }
 

@@ -15,35 +15,42 @@
 use evr_core::observed;
 use evr_core::time::rfc3339;
 use gst::{prelude::*, subclass::prelude::*};
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::imp::ZedSrc;
 use super::sensed;
+use crate::bridge::producer::{self, META};
 use crate::bridge::signal::{text_buffer, watermarked_caps};
 use crate::bridge::{detection, time};
-
-const NAME: &str = "meta";
-
-pub(super) fn template() -> gst::PadTemplate {
-    let (src, request) = (gst::PadDirection::Src, gst::PadPresence::Request);
-    gst::PadTemplate::new(NAME, src, request, &watermarked_caps())
-        .expect("a template whose name suits its presence")
-}
 
 /// Makes the pad, of which there is one.
 pub(super) fn add(this: &ZedSrc, template: &gst::PadTemplate) -> Option<gst::Pad> {
     let element = this.obj();
-    let pictures = pictures(this)?;
-    if element.static_pad(NAME).is_some() {
+    let pictures = picture_pad(this)?;
+    if element.static_pad(META).is_some() {
         return None;
     }
     let pad = gst::Pad::builder_from_template(template)
-        .name(NAME)
+        .name(META)
         .event_function(|pad, parent, event| {
-            ZedSrc::catch_panic_pad_function(parent, || false, |this| asked(this, pad, event))
+            ZedSrc::catch_panic_pad_function(
+                parent,
+                || false,
+                |this| {
+                    let ask = |event| picture_pad(this).is_some_and(|it| it.send_event(event));
+                    producer::pass_event(pad, event, ask)
+                },
+            )
         })
         .query_function(|pad, parent, query| {
-            ZedSrc::catch_panic_pad_function(parent, || false, |this| queried(this, pad, query))
+            ZedSrc::catch_panic_pad_function(
+                parent,
+                || false,
+                |this| {
+                    let ask = |query: &mut _| picture_pad(this).is_some_and(|it| it.query(query));
+                    producer::pass_query(pad, query, ask)
+                },
+            )
         })
         .iterate_internal_links_function(|_, _| gst::Iterator::from_option(None))
         .build();
@@ -58,21 +65,20 @@ pub(super) fn add(this: &ZedSrc, template: &gst::PadTemplate) -> Option<gst::Pad
         let Some(pad) = weak.upgrade().filter(|pad| pad.parent().is_some()) else {
             return gst::PadProbeReturn::Remove;
         };
-        let told = match &info.data {
-            Some(gst::PadProbeData::Buffer(buffer)) => tell(pictures, &pad, buffer),
-            Some(gst::PadProbeData::Event(event)) => {
-                follow(pictures, &pad, event);
-                return gst::PadProbeReturn::Ok;
+        match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => {
+                let told = tell(pictures, &pad, buffer);
+                if pad.is_linked() && !pictures.is_linked() {
+                    // Only the lines are wanted: they say whether the stream goes on.
+                    info.data = None;
+                    info.flow_res = told;
+                    return gst::PadProbeReturn::Handled;
+                }
             }
-            _ => return gst::PadProbeReturn::Ok,
-        };
-        if pictures.is_linked() || !pad.is_linked() {
-            return gst::PadProbeReturn::Ok;
+            Some(gst::PadProbeData::Event(event)) => follow(pictures, &pad, event),
+            _ => {}
         }
-        // Only the lines are wanted: they say whether the stream goes on.
-        info.data = None;
-        info.flow_res = told;
-        gst::PadProbeReturn::Handled
+        gst::PadProbeReturn::Ok
     });
     probe.map(|_| pad)
 }
@@ -84,31 +90,8 @@ pub(super) fn remove(this: &ZedSrc, pad: &gst::Pad) {
 }
 
 /// The pad that the pictures leave by.
-fn pictures(this: &ZedSrc) -> Option<gst::Pad> {
+fn picture_pad(this: &ZedSrc) -> Option<gst::Pad> {
     this.obj().static_pad("src")
-}
-
-/// What is asked for downstream of the lines, the element must do.
-fn asked(this: &ZedSrc, pad: &gst::Pad, event: gst::Event) -> bool {
-    match event.type_() {
-        gst::EventType::Seek | gst::EventType::Latency => {
-            pictures(this).is_some_and(|pictures| pictures.send_event(event))
-        }
-        gst::EventType::Qos => true,
-        _ => gst::Pad::event_default(pad, Some(&*this.obj()), event),
-    }
-}
-
-/// Lines are timed as pictures are.
-fn queried(this: &ZedSrc, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-    match query.type_() {
-        gst::QueryType::Latency
-        | gst::QueryType::Position
-        | gst::QueryType::Duration
-        | gst::QueryType::Seeking
-        | gst::QueryType::Segment => pictures(this).is_some_and(|pictures| pictures.query(query)),
-        _ => gst::Pad::query_default(pad, Some(&*this.obj()), query),
-    }
 }
 
 /// Gives the pad the events that lines need in front of them, where they are not those it has.
@@ -117,11 +100,10 @@ fn join(pictures: &gst::Pad, pad: &gst::Pad) {
         return;
     };
     if pad.sticky_event::<gst::event::StreamStart>(0).is_none() {
-        let element = pad.parent_element();
-        let id = element.map(|element| pad.create_stream_id(&element, Some(NAME)));
-        let id = id.unwrap_or_else(|| NAME.into());
-        let event = gst::event::StreamStart::builder(&id).seqnum(start.seqnum());
-        pad.push_event(event.group_id_if_some(start.group_id()).build());
+        let Some(element) = pad.parent_element() else {
+            return;
+        };
+        pad.push_event(producer::own_stream(&element, pad, &start));
         pad.push_event(gst::event::Caps::new(&watermarked_caps()));
     }
     let segment = |pad: &gst::Pad| {
@@ -160,20 +142,16 @@ fn tell(
     let segment = pictures.sticky_event::<gst::event::Segment>(0);
     let running = segment.and_then(|event| time::running_time(event.segment(), picture.pts()));
     let size = info.map_or((0, 0), |info| (info.width(), info.height()));
-    let line = line(picture, running, size);
-    let buffer = text_buffer(format!("{line}\n").into(), picture.pts());
+    let line = line(picture, running, size) + "\n";
+    let buffer = text_buffer(line.into(), picture.pts());
     pad.push(buffer)
 }
 
-fn line(picture: &gst::BufferRef, running: Option<i64>, size: (u32, u32)) -> Value {
-    let seen = detection::read(picture, size);
-    let seen = seen.map(|seen| observed::line(running, &seen, Some(size), &[]));
-    let seen = seen.and_then(|line| serde_json::from_str::<Map<_, _>>(&line).ok());
-    let mut members = Map::new();
-    members.extend(running.map(|running| ("media_time".into(), running.into())));
+fn line(picture: &gst::BufferRef, running: Option<i64>, size: (u32, u32)) -> String {
+    let mut beside = Map::new();
     let captured = time::reference_utc(picture);
-    members.extend(captured.map(|captured| ("time".into(), rfc3339(captured).into())));
-    members.extend(sensed::json(picture));
-    members.extend(seen.into_iter().flatten());
-    members.into()
+    beside.extend(captured.map(|captured| ("time".into(), rfc3339(captured).into())));
+    beside.extend(sensed::json(picture));
+    let seen = detection::read(picture, size);
+    observed::line_beside(running, &beside, seen.as_ref(), size)
 }

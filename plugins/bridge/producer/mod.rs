@@ -14,7 +14,10 @@ mod pads;
 use evr_core::signal::Signal;
 use gst::{prelude::*, subclass::prelude::*};
 
-pub(crate) use self::pads::{add_signal_pad, meta_template, remove_signal_pad, templates, video};
+pub(crate) use self::pads::{
+    META, add_signal_pad, meta_template, pass_event, pass_query, remove_signal_pad, templates,
+    video,
+};
 use super::signal::{line, text_buffer, to_event, watermarked_caps};
 
 /// The `signal` and `meta` pads and what those that are requested later have missed. Part of the state of the
@@ -59,7 +62,7 @@ pub(crate) fn follow<T: Producer>(this: &T, event: &gst::Event) {
                 outlets.all()
             });
             for pad in &pads {
-                pad.push_event(signal_stream(this, pad, event));
+                pad.push_event(own_stream(this.obj().upcast_ref(), pad, event));
                 pad.push_event(gst::event::Caps::new(&watermarked_caps()));
             }
         }
@@ -164,7 +167,7 @@ fn join_stream<T: Producer>(this: &T, pad: &gst::Pad) {
     let mut known = this.outlets(told);
     loop {
         let stream = known[0].as_ref();
-        let stream = stream.map(|event| signal_stream(this, pad, event));
+        let stream = stream.map(|event| own_stream(this.obj().upcast_ref(), pad, event));
         let caps = stream
             .is_some()
             .then(|| gst::event::Caps::new(&watermarked_caps()));
@@ -192,9 +195,12 @@ fn join_stream<T: Producer>(this: &T, pad: &gst::Pad) {
 }
 
 /// The start of a pad's own stream, in the group of the video's.
-fn signal_stream<T: Producer>(this: &T, pad: &gst::Pad, video: &gst::EventRef) -> gst::Event {
-    let element = this.obj();
-    let id = pad.create_stream_id(element.upcast_ref::<gst::Element>(), Some(&pad.name()));
+pub(crate) fn own_stream(
+    element: &gst::Element,
+    pad: &gst::Pad,
+    video: &gst::EventRef,
+) -> gst::Event {
+    let id = pad.create_stream_id(element, Some(&pad.name()));
     let event = gst::event::StreamStart::builder(&id).seqnum(video.seqnum());
     match video.view() {
         gst::EventView::StreamStart(video) => event.group_id_if_some(video.group_id()).build(),

@@ -27,7 +27,8 @@ pub(crate) fn templates(video: &gst::Caps) -> Vec<gst::PadTemplate> {
     .collect()
 }
 
-const META: &str = "meta";
+/// The name of the requested pad for observations.
+pub(crate) const META: &str = "meta";
 
 /// The requested pad for observations, of an element that tells them.
 pub(crate) fn meta_template() -> gst::PadTemplate {
@@ -99,10 +100,18 @@ pub(crate) fn add_signal_pad<T: Producer>(
     let pad = gst::Pad::builder_from_template(template)
         .name(name)
         .event_function(|pad, parent, event| {
-            T::catch_panic_pad_function(parent, || false, |this| signal_event(this, pad, event))
+            T::catch_panic_pad_function(
+                parent,
+                || false,
+                |this| pass_event(pad, event, |event| this.sinkpad().push_event(event)),
+            )
         })
         .query_function(|pad, parent, query| {
-            T::catch_panic_pad_function(parent, || false, |this| signal_query(this, pad, query))
+            T::catch_panic_pad_function(
+                parent,
+                || false,
+                |this| pass_query(pad, query, |query| this.sinkpad().peer_query(query)),
+            )
         })
         .iterate_internal_links_function(|_, _| gst::Iterator::from_option(None))
         .build();
@@ -123,24 +132,32 @@ pub(crate) fn remove_signal_pad<T: Producer>(this: &T, pad: &gst::Pad) {
     let _ = this.obj().upcast_ref::<gst::Element>().remove_pad(pad);
 }
 
-/// What downstream of a `signal` pad asks for, the video's source must do; that signals come late
-/// or early says nothing of the video.
-fn signal_event<T: Producer>(this: &T, pad: &gst::Pad, event: gst::Event) -> bool {
+/// What downstream of a requested pad asks for, the video's source must do, which `ask` asks; that
+/// lines come late or early says nothing of the video.
+pub(crate) fn pass_event(
+    pad: &gst::Pad,
+    event: gst::Event,
+    ask: impl FnOnce(gst::Event) -> bool,
+) -> bool {
     match event.type_() {
-        gst::EventType::Seek | gst::EventType::Latency => this.sinkpad().push_event(event),
+        gst::EventType::Seek | gst::EventType::Latency => ask(event),
         gst::EventType::Qos => true,
-        _ => gst::Pad::event_default(pad, Some(this.obj().upcast_ref::<gst::Element>()), event),
+        _ => gst::Pad::event_default(pad, pad.parent().as_ref(), event),
     }
 }
 
-/// Signals are timed as the video is.
-fn signal_query<T: Producer>(this: &T, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+/// Lines are timed as the video is, whose source `ask` asks.
+pub(crate) fn pass_query(
+    pad: &gst::Pad,
+    query: &mut gst::QueryRef,
+    ask: impl FnOnce(&mut gst::QueryRef) -> bool,
+) -> bool {
     match query.type_() {
         gst::QueryType::Latency
         | gst::QueryType::Position
         | gst::QueryType::Duration
         | gst::QueryType::Seeking
-        | gst::QueryType::Segment => this.sinkpad().peer_query(query),
-        _ => gst::Pad::query_default(pad, Some(this.obj().upcast_ref::<gst::Element>()), query),
+        | gst::QueryType::Segment => ask(query),
+        _ => gst::Pad::query_default(pad, pad.parent().as_ref(), query),
     }
 }

@@ -55,7 +55,7 @@ impl Text {
             self.0.extend_from_slice(value.as_bytes());
             self.0.push(b'"');
         } else {
-            self.value(value.into());
+            self.value(&value.into());
         }
     }
 
@@ -72,7 +72,7 @@ impl Text {
         let steps = 10_u64.pow(DIGITS as u32);
         if !(0.0..1e6).contains(&value) {
             let steps = steps as f64;
-            self.value(((value * steps).round() / steps).into());
+            self.value(&((value * steps).round() / steps).into());
             return;
         }
         let scaled = (value * steps as f64 + 0.5) as u64;
@@ -136,7 +136,8 @@ impl Text {
         self.0.extend_from_slice(&digits[from..]);
     }
 
-    fn value(&mut self, value: serde_json::Value) {
+    /// A value that is there already.
+    pub(crate) fn value(&mut self, value: &serde_json::Value) {
         self.0.extend_from_slice(value.to_string().as_bytes());
     }
 }

@@ -61,6 +61,30 @@ pub fn line(
     text.finish()
 }
 
+/// The line of a frame of which more is known than what was seen: that stands in `beside`, between
+/// its time and the observation, which is missing where nobody looked.
+pub fn line_beside(
+    media_time: Option<Nanos>,
+    beside: &Map<String, Value>,
+    observation: Option<&Observation>,
+    size: (u32, u32),
+) -> String {
+    let objects = observation.map_or(0, |seen| seen.detections.len());
+    let mut text = Text::with_capacity(128 * (objects + beside.len() + 1));
+    text.object(|members| {
+        if let Some(media_time) = media_time {
+            members.name("media_time").integer(media_time);
+        }
+        for (name, value) in beside {
+            members.given_name(name).value(value);
+        }
+        if let Some(observation) = observation {
+            observed(members, observation, Some(size));
+        }
+    });
+    text.finish()
+}
+
 /// The line for tracks that are over at the end of a stream; `None` where there are none.
 pub fn end(ended: &[Ended]) -> Option<String> {
     let mut text = Text::default();
@@ -201,6 +225,20 @@ mod tests {
         fn no_line_panics(line: Vec<u8>) {
             let _ = parse(&line);
         }
+    }
+
+    #[test]
+    fn what_else_is_known_of_a_frame_stands_before_what_was_seen_in_it() {
+        let beside = serde_json::json!({"sensors": {"temperature": 36.5}, "time": "\"\n"});
+        let beside = beside.as_object().expect("an object");
+        let nobody = Observation::default();
+        let told = line_beside(Some(80), beside, Some(&nobody), (4, 2));
+        assert_eq!(
+            told,
+            r#"{"media_time":80,"sensors":{"temperature":36.5},"time":"\"\n","seq":0,"width":4,"height":2,"objects":[]}"#
+        );
+        assert_eq!(parse(told.as_bytes()), Ok((Some(80), nobody)));
+        assert_eq!(line_beside(None, &Map::new(), None, (4, 2)), "{}");
     }
 
     #[test]
