@@ -5,6 +5,7 @@
 use evr_core::detection::{Detection, Observation};
 use gst_video::VideoRegionOfInterestMeta;
 
+pub(crate) use super::region::space;
 use super::region::{self, DETECTION, Kind};
 
 const OBSERVATION_META: &str = "GstEvrObservationMeta";

@@ -204,8 +204,8 @@ fn position(value: &glib::Value) -> Option<[f64; 3]> {
     numbers.iter().all(|it| it.is_finite()).then_some(numbers)
 }
 
-/// Says where an object is.
-pub(super) fn space(distance: f64, position: Option<[f64; 3]>) -> gst::Structure {
+/// Says where an object is, in metres, for a parameter of its region.
+pub(crate) fn space(distance: f64, position: Option<[f64; 3]>) -> gst::Structure {
     gst::Structure::builder(SPACE)
         .field("distance", distance)
         .field_if_some("position", position.map(gst::Array::new))

@@ -1,5 +1,6 @@
 //! Times: buffers carry positions in a segment, everything else goes by signed running time.
 
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use evr_core::time::Nanos;
@@ -51,6 +52,15 @@ pub(crate) fn utc_now() -> Nanos {
         .unwrap_or(0)
 }
 
+const UNIX: &str = "timestamp/x-unix";
+
+/// Says when a buffer was captured, in nanoseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn set_reference_utc(buffer: &mut gst::BufferRef, captured: u64) {
+    static REFERENCE: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple(UNIX));
+    let captured = gst::ClockTime::from_nseconds(captured);
+    gst::ReferenceTimestampMeta::add(buffer, &REFERENCE, captured, gst::ClockTime::NONE);
+}
+
 /// Seconds from NTP's epoch, 1900, to 1970.
 const NTP_TO_UNIX: Nanos = 2_208_988_800 * evr_core::time::SECOND;
 
@@ -63,7 +73,7 @@ pub(crate) fn reference_utc(buffer: &gst::BufferRef) -> Option<Nanos> {
             let name = meta.reference().structure(0)?.name();
             let time = meta.timestamp().nseconds();
             match name.as_str() {
-                "timestamp/x-unix" => Nanos::try_from(time).ok(),
+                UNIX => Nanos::try_from(time).ok(),
                 // NTP counts beyond an i64 of nanoseconds since 1900.
                 "timestamp/x-ntp" => {
                     Nanos::try_from(time.checked_sub(NTP_TO_UNIX.unsigned_abs())?).ok()
@@ -110,5 +120,8 @@ mod tests {
         assert_eq!(of("timestamp/x-ntp", ntp - 1), None);
         assert_eq!(of("timestamp/x-ptp", 10), None);
         assert_eq!(reference_utc(&gst::Buffer::new()), None);
+        let mut buffer = gst::Buffer::new();
+        set_reference_utc(buffer.get_mut().expect("a new buffer has one owner"), 10);
+        assert_eq!(reference_utc(&buffer), Some(10));
     }
 }

@@ -6,17 +6,26 @@ use std::time::Duration;
 use evr_zed::control::{Control, Setting, Side};
 use evr_zed::{sdk, uvc};
 
-use super::settings::{Settings, SettingsError};
+use super::settings::{EXPOSURE_RANGE, Settings, SettingsError};
 use super::words::{ZedSrcBackend, ZedSrcDepthMode, ZedSrcSide};
 use super::{ZedSrcResolution, ZedSrcStreamType};
 
 /// Text that was set to something.
-fn set(text: &Option<String>) -> Option<&String> {
+pub(super) fn set(text: &Option<String>) -> Option<&String> {
     text.as_ref().filter(|text| !text.is_empty())
 }
 
 fn path(text: &Option<String>) -> Option<PathBuf> {
     set(text).map(PathBuf::from)
+}
+
+/// What a camera may be asked for while it runs.
+pub(super) struct Wishes {
+    /// What it is to hold, in the order in which it has to be set.
+    pub controls: Vec<Control>,
+    /// The file that the SDK is to record into now, and how often that was asked for.
+    pub recording: Option<(PathBuf, u64)>,
+    pub compression: i32,
 }
 
 /// Where pictures come from, as far as the properties say.
@@ -248,14 +257,16 @@ impl Settings {
         path(&self.sdk_library)
     }
 
-    /// The file that the SDK is to record into now, and how often that was asked for.
-    pub(super) fn recording(&self) -> Option<(PathBuf, u64)> {
-        let file = path(&self.svo_recording_file).filter(|_| self.svo_recording)?;
-        Some((file, self.svo_recording_set))
+    pub(super) fn wishes(&self) -> Wishes {
+        let file = path(&self.svo_recording_file).filter(|_| self.svo_recording);
+        Wishes {
+            controls: self.controls(),
+            recording: file.map(|file| (file, self.svo_recording_set)),
+            compression: self.svo_compression as i32,
+        }
     }
 
-    /// What the camera is to hold, in the order in which it has to be set.
-    pub(super) fn controls(&self) -> Vec<Control> {
+    fn controls(&self) -> Vec<Control> {
         let of = |setting, value| Control::Value(setting, value);
         let mut controls = vec![
             of(Setting::Brightness, self.ctrl_brightness),
@@ -277,8 +288,7 @@ impl Settings {
         }
         let range = (self.ctrl_exposure_min, self.ctrl_exposure_max);
         // A camera is asked for what was set only: not every one has these.
-        let fresh = Self::default();
-        if range != (fresh.ctrl_exposure_min, fresh.ctrl_exposure_max) {
+        if range != EXPOSURE_RANGE {
             controls.push(Control::ExposureRange(range.0, range.1));
         }
         let region = [

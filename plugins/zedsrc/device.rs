@@ -1,5 +1,7 @@
 //! Which camera is opened, and by which of the two ways.
 
+use std::sync::Arc;
+
 use evr_zed::{sdk, uvc};
 
 use super::asked::Way;
@@ -10,14 +12,20 @@ pub(super) enum Device {
     Uvc(Box<uvc::Camera>),
 }
 
-/// Why the SDK cannot be opened, if so.
-pub(super) fn lacks_sdk(settings: &Settings) -> Option<String> {
+/// The SDK's library, or why there is none.
+pub(super) fn library(settings: &Settings) -> Result<Arc<sdk::Sdk>, String> {
     let library = settings.sdk_library();
     let opened = sdk::Sdk::open(library.as_deref(), settings.sdk_allow_newer);
-    opened.err().map(|reason| reason.to_string())
+    opened.map_err(|reason| reason.to_string())
 }
 
-pub(super) fn device(settings: &Settings, warnings: &mut Vec<String>) -> Result<Device, String> {
+/// Opens the camera or file, by the SDK's library where that is open already; what is to be told of
+/// it that stops nothing goes to `warnings`.
+pub(super) fn device(
+    settings: &Settings,
+    opened: Option<Arc<sdk::Sdk>>,
+    warnings: &mut Vec<String>,
+) -> Result<Device, String> {
     let by_uvc = || {
         if let Some(name) = settings.needs_sdk() {
             return Err(format!(
@@ -29,13 +37,13 @@ pub(super) fn device(settings: &Settings, warnings: &mut Vec<String>) -> Result<
             .map(|camera| Device::Uvc(Box::new(camera)))
             .map_err(|err| err.to_string())
     };
-    if settings.way() == Way::Uvc {
+    let way = settings.way();
+    if way == Way::Uvc {
         return by_uvc();
     }
-    let library = settings.sdk_library();
-    let library = match sdk::Sdk::open(library.as_deref(), settings.sdk_allow_newer) {
+    let library = match opened.map_or_else(|| library(settings), Ok) {
         Ok(library) => library,
-        Err(reason) if settings.way() == Way::Either => {
+        Err(reason) if way == Way::Either => {
             let device =
                 by_uvc().map_err(|err| format!("{err}. Nor does the SDK help: {reason}"))?;
             warnings.push(format!(
@@ -43,7 +51,7 @@ pub(super) fn device(settings: &Settings, warnings: &mut Vec<String>) -> Result<
             ));
             return Ok(device);
         }
-        Err(reason) => return Err(reason.to_string()),
+        Err(reason) => return Err(reason),
     };
     let options = settings.sdk_options().map_err(|err| err.to_string())?;
     let input = options.input.clone();

@@ -10,11 +10,13 @@ use std::{
     time::Duration,
 };
 
+use evr_core::time::Nanos;
 use evr_zed::svo;
 use gst::prelude::*;
 
-use super::settings::{Kind, Source};
+use super::settings::{FileSource, Kind};
 use super::svo::Front;
+use crate::bridge::time::reference_utc;
 
 /// What the pictures may be: formats that can be cut and bent as they are.
 const FORMATS: &str = "video/x-raw,format=(string){I420,NV12,BGRA,GRAY8}";
@@ -22,7 +24,7 @@ const FORMATS: &str = "video/x-raw,format=(string){I420,NV12,BGRA,GRAY8}";
 /// beside that.
 const RAW_FORMAT: &str = "video/x-raw,format=I420";
 /// How often a wait looks whether it is to end.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
@@ -69,7 +71,7 @@ pub(super) struct File {
     front: Option<Front>,
     /// When the first picture was taken that is to be shown after a seek. Decoders may show the
     /// one before it too: cameras' times jitter, so that its nominal end overlaps.
-    from: u64,
+    from: Nanos,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -84,7 +86,7 @@ impl File {
     /// Opens the file and waits for its first picture, `patience` seconds at most. They have
     /// `format`, or else any that can be cut and bent.
     pub(super) fn open(
-        source: &Source,
+        source: &FileSource,
         format: Option<gst_video::VideoFormat>,
         patience: f32,
     ) -> Result<Self, FileError> {
@@ -129,15 +131,14 @@ impl File {
         let patience = Duration::from_secs_f32(patience);
         let mut waited = Duration::ZERO;
         loop {
-            let wait = gst::ClockTime::from_nseconds(LOOK.as_nanos() as u64);
-            if let Some(sample) = self.sink.try_pull_preroll(wait) {
+            if let Some(sample) = self.sink.try_pull_preroll(LOOK) {
                 return Ok(sample);
             }
             self.check()?;
             if self.sink.is_eos() {
                 return Err(FileError::Empty(self.name.clone()));
             }
-            waited += LOOK;
+            waited += Duration::from(LOOK);
             if waited > patience {
                 return Err(FileError::Silent(self.name.clone(), patience.as_secs_f32()));
             }
@@ -162,13 +163,13 @@ impl File {
     }
 
     pub(super) fn next(&self) -> Result<Next, FileError> {
-        let look = gst::ClockTime::from_nseconds(LOOK.as_nanos() as u64);
         loop {
             if self.interrupted.load(Ordering::Acquire) {
                 return Ok(Next::Interrupted);
             }
-            if let Some(sample) = self.sink.try_pull_sample(look) {
-                if captured(&sample).is_some_and(|captured| captured < self.from) {
+            if let Some(sample) = self.sink.try_pull_sample(LOOK) {
+                let captured = sample.buffer().and_then(reference_utc);
+                if captured.is_some_and(|captured| captured < self.from) {
                     continue;
                 }
                 return self.picture(&sample).map(Next::Picture);
@@ -211,43 +212,36 @@ impl File {
     /// Goes to another place of the file; says whether it could.
     pub(super) fn seek(&mut self, to: gst::ClockTime) -> bool {
         let shown = self.front.as_ref().and_then(|front| front.captured(to));
-        self.from = shown.unwrap_or(0);
+        self.from = shown.and_then(|at| Nanos::try_from(at).ok()).unwrap_or(0);
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
         self.pipeline.seek_simple(flags, to).is_ok()
     }
 
     fn check(&self) -> Result<(), FileError> {
-        let bus = self.pipeline.bus().expect("a pipeline has a bus");
-        let error = bus.pop_filtered(&[gst::MessageType::Error]);
-        error.map_or(Ok(()), |message| Err(self.told(&message)))
+        self.error().map_or(Ok(()), Err)
     }
 
     /// Why a state change failed.
     fn fault(&self) -> FileError {
+        let silent =
+            || FileError::Unplayable(self.name.clone(), "its pipeline does not start".into());
+        self.error().unwrap_or_else(silent)
+    }
+
+    /// What an element of the pipeline has told.
+    fn error(&self) -> Option<FileError> {
         let bus = self.pipeline.bus().expect("a pipeline has a bus");
-        match bus.pop_filtered(&[gst::MessageType::Error]) {
-            Some(message) => self.told(&message),
-            None => FileError::Unplayable(self.name.clone(), "its pipeline does not start".into()),
-        }
-    }
-
-    fn told(&self, message: &gst::Message) -> FileError {
-        let text = match message.view() {
-            gst::MessageView::Error(err) => err.error().to_string(),
-            _ => "no reason was given".into(),
+        let message = bus.pop_filtered(&[gst::MessageType::Error])?;
+        let gst::MessageView::Error(error) = message.view() else {
+            return None;
         };
-        FileError::Unplayable(self.name.clone(), text)
+        let text = error.error().to_string();
+        Some(FileError::Unplayable(self.name.clone(), text))
     }
-}
-
-/// When an SVO file's picture was taken, in ns since 1970.
-fn captured(sample: &gst::Sample) -> Option<u64> {
-    let time = sample.buffer()?.meta::<gst::ReferenceTimestampMeta>()?;
-    Some(time.timestamp().nseconds())
 }
 
 fn reader(
-    source: &Source,
+    source: &FileSource,
     front: Option<&Front>,
     format: Option<gst_video::VideoFormat>,
 ) -> Result<(gst::Pipeline, gst_app::AppSink), FileError> {

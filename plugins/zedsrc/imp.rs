@@ -6,13 +6,19 @@ use std::sync::LazyLock;
 use gst::{prelude::*, subclass::prelude::*};
 
 pub(crate) use super::properties::ZedSrc;
-use super::{meta, settings::Settings};
+use super::{asked::Wishes, meta, settings::Settings};
 use crate::bridge::producer::meta_template;
 
 impl ZedSrc {
     pub(super) fn settings(&self) -> Settings {
         let settings = self.settings.lock();
         settings.expect("no thread panics under this lock").clone()
+    }
+
+    /// What of the settings a camera can still be asked for.
+    pub(super) fn wishes(&self) -> Wishes {
+        let settings = self.settings.lock();
+        settings.expect("no thread panics under this lock").wishes()
     }
 
     /// Whether an SVO file is being written.

@@ -4,6 +4,7 @@
 //! Belongs here: everything between a backend's frame and a buffer without its PTS. When a picture
 //! is shown is the element's matter.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,12 +15,15 @@ use evr_zed::control::{Control, changes};
 use evr_zed::{sdk, uvc};
 use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
 
+use super::asked::Wishes;
 use super::device::{Device, device};
-use super::pack::pack;
+use super::play::frame_time;
 use super::raw::Raw;
 use super::settings::Settings;
-use super::{ZedSrcStreamType, sensed};
-use crate::bridge::detection;
+use super::{ZedSrcStreamType, pack, sensed};
+use crate::bridge::{detection, time::set_reference_utc};
+
+const TOO_LITTLE: &str = "the SDK did not give what stream-type asks for";
 
 /// What comes out of a camera.
 pub(super) enum Next {
@@ -51,10 +55,11 @@ pub(super) struct Live {
     output: VideoInfo,
     /// The first picture, which told the size.
     first: Option<Picture>,
-    /// How long making that one took.
-    pub made_in: Duration,
-    /// What is to be told of the opening.
-    warnings: Vec<String>,
+    /// From the end of a picture's time until it leaves, as far as that is known: how long making
+    /// the first one took, and one frame for what the SDK does before, of which it does not tell.
+    pub latency: Duration,
+    /// What is to be told of the opening, in order.
+    warnings: VecDeque<String>,
     held: Vec<Control>,
     /// What was last asked to be recorded, and how often it had been.
     recording: Option<(PathBuf, u64)>,
@@ -67,10 +72,14 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Opens what the settings ask for and waits for its first picture.
-    pub(super) fn open(settings: &Settings) -> Result<Self, String> {
+    /// Opens what the settings ask for, by the SDK's `library` where that is open already, and waits
+    /// for its first picture.
+    pub(super) fn open(
+        settings: &Settings,
+        library: Option<Arc<sdk::Sdk>>,
+    ) -> Result<Self, String> {
         let mut warnings = Vec::new();
-        let device = device(settings, &mut warnings)?;
+        let device = device(settings, library, &mut warnings)?;
         let interrupted = Arc::new(AtomicBool::new(false));
         let mut live = Self {
             device,
@@ -80,8 +89,8 @@ impl Live {
                 .build()
                 .map_err(|err| err.to_string())?,
             first: None,
-            made_in: Duration::ZERO,
-            warnings,
+            latency: Duration::ZERO,
+            warnings: warnings.into(),
             held: Vec::new(),
             recording: None,
             interrupted,
@@ -89,12 +98,16 @@ impl Live {
             lost: None,
             discont: true,
         };
-        live.set(settings);
+        live.set(settings.wishes());
         let shot = live.begin()?;
         live.lay_out(settings, &shot)?;
         let begun = Instant::now();
         live.first = Some(live.picture(shot, 0)?);
-        live.made_in = begun.elapsed();
+        live.latency = begun.elapsed();
+        if let Device::Sdk(_) = live.device {
+            let frame = frame_time(live.output.fps()).unwrap_or_default();
+            live.latency += Duration::from(frame);
+        }
         Ok(live)
     }
 
@@ -103,7 +116,7 @@ impl Live {
         loop {
             match self.wait()? {
                 Waited::Shot(shot) => return Ok(shot),
-                Waited::Warning(text) => self.warnings.push(text),
+                Waited::Warning(text) => self.warnings.push_back(text),
                 Waited::Lost(text) => return Err(text),
                 Waited::End => return Err("svo-file-path ends before its first picture".into()),
                 Waited::Interrupted => return Err("the opening was interrupted".into()),
@@ -120,13 +133,14 @@ impl Live {
                     known if known >= 1.0 => gst::Fraction::new(known as i32, 1),
                     _ => fps,
                 };
-                let packed = pack(&mut frame.clone(), self.show);
-                let packed = packed.ok_or("the SDK did not give what stream-type asks for")?;
-                self.output = packed.info(fps).map_err(|err| err.to_string())?;
+                let info = pack::info(frame, self.show, fps).ok_or(TOO_LITTLE)?;
+                self.output = info.map_err(|err| err.to_string())?;
             }
             (Shot::Uvc(frame), Device::Uvc(camera)) => {
                 let serial = camera.info().serial;
-                let raw = Raw::new(settings, frame, serial, &mut self.warnings)?;
+                let mut warnings = Vec::new();
+                let raw = Raw::new(settings, frame, serial, &mut warnings)?;
+                self.warnings.extend(warnings);
                 self.output = raw.output().clone();
                 self.raw = Some(raw);
             }
@@ -150,32 +164,30 @@ impl Live {
         }
     }
 
-    /// Tells the camera what of the settings has changed.
-    pub(super) fn set(&mut self, settings: &Settings) {
-        let wanted = settings.controls();
-        if wanted != self.held {
-            for control in changes(&self.held, &wanted) {
+    /// Tells the camera what of the wishes has changed.
+    pub(super) fn set(&mut self, wishes: Wishes) {
+        if wishes.controls != self.held {
+            for control in changes(&self.held, &wishes.controls) {
                 match &mut self.device {
                     Device::Sdk(session) => session.set(control),
                     Device::Uvc(camera) => camera.set(control),
                 }
             }
-            self.held = wanted;
+            self.held = wishes.controls;
         }
-        let recording = settings.recording();
-        if recording != self.recording
+        if wishes.recording != self.recording
             && let Device::Sdk(session) = &self.device
         {
-            match &recording {
-                Some((file, _)) => session.record(file.clone(), settings.svo_compression as i32),
+            match &wishes.recording {
+                Some((file, _)) => session.record(file.clone(), wishes.compression),
                 None => session.stop_recording(),
             }
-            self.recording = recording;
+            self.recording = wishes.recording;
         }
     }
 
     pub(super) fn next(&mut self) -> Result<Next, String> {
-        if let Some(text) = self.warnings.pop() {
+        if let Some(text) = self.warnings.pop_front() {
             return Ok(Next::Warning(text));
         }
         if let Some(first) = self.first.take() {
@@ -207,10 +219,9 @@ impl Live {
 
     /// How many pictures went missing since the last one.
     fn count(&mut self, shot: &Shot) -> u64 {
-        let total = match (&self.device, shot) {
-            (Device::Sdk(session), _) => session.replaced(),
-            (_, Shot::Uvc(frame)) => frame.lost,
-            (_, Shot::Sdk(_)) => 0,
+        let total = match shot {
+            Shot::Sdk(frame) => frame.lost,
+            Shot::Uvc(frame) => frame.lost,
         };
         let before = self.lost.replace(total).unwrap_or(total);
         let lost = total.saturating_sub(before);
@@ -264,9 +275,7 @@ impl Live {
             }
         };
         let fields = buffer.make_mut();
-        let time = gst::ClockTime::from_nseconds(captured);
-        let reference = gst::Caps::new_empty_simple("timestamp/x-unix");
-        gst::ReferenceTimestampMeta::add(fields, &reference, time, gst::ClockTime::NONE);
+        set_reference_utc(fields, captured);
         if std::mem::take(&mut self.discont) {
             fields.set_flags(gst::BufferFlags::DISCONT);
         }
@@ -278,8 +287,8 @@ impl Live {
     }
 
     fn rectified(&mut self, frame: &mut sdk::Frame) -> Result<gst::Buffer, String> {
-        let packed = pack(frame, self.show);
-        let packed = packed.ok_or("the SDK did not give what stream-type asks for")?;
+        let packed = pack::pack(frame, self.show);
+        let packed = packed.ok_or(TOO_LITTLE)?;
         let size = (packed.width as u32, packed.height as u32);
         if size != (self.output.width(), self.output.height()) {
             return Err(format!(

@@ -7,28 +7,42 @@ use gst_video::{VideoFormat, VideoInfo};
 
 use super::ZedSrcStreamType;
 
-/// The picture in one plane: its format, size and bytes, rows without padding.
+/// The picture in one plane: its size and bytes, rows without padding.
 pub(super) struct Packed {
-    pub format: VideoFormat,
     pub width: usize,
     pub height: usize,
     pub bytes: Vec<u8>,
 }
 
+/// What pictures of that type are, of a frame like this one.
+pub(super) fn info(
+    frame: &Frame,
+    show: ZedSrcStreamType,
+    fps: gst::Fraction,
+) -> Option<Result<VideoInfo, glib::BoolError>> {
+    let eye = frame.left.as_ref().or(frame.right.as_ref());
+    let eye = eye.map(|eye| (eye.width, eye.height));
+    let depth = frame.depth.as_ref().map(|map| (map.width, map.height));
+    let (width, height) = eye.or(depth)?;
+    let (format, width, height) = match show {
+        ZedSrcStreamType::Left | ZedSrcStreamType::Right => (VideoFormat::Bgra, width, height),
+        ZedSrcStreamType::TopBottom | ZedSrcStreamType::LeftDepth => {
+            (VideoFormat::Bgra, width, 2 * height)
+        }
+        ZedSrcStreamType::SideBySide => (VideoFormat::Bgra, 2 * width, height),
+        ZedSrcStreamType::Depth => (VideoFormat::Gray16Le, width, height),
+    };
+    let info = VideoInfo::builder(format, width as u32, height as u32);
+    Some(info.fps(fps).build())
+}
+
 impl Packed {
     fn bgra(image: Image) -> Self {
         Self {
-            format: VideoFormat::Bgra,
             width: image.width,
             height: image.height,
             bytes: image.data,
         }
-    }
-
-    pub(super) fn info(&self, fps: gst::Fraction) -> Result<VideoInfo, glib::BoolError> {
-        VideoInfo::builder(self.format, self.width as u32, self.height as u32)
-            .fps(fps)
-            .build()
     }
 
     /// The bytes with rows as far apart as GStreamer has them by default.
@@ -83,7 +97,6 @@ fn beside(left: &Image, right: &Image) -> Option<Packed> {
     let row = left.width * 4;
     let rows = left.data.chunks(row).zip(right.data.chunks(row));
     Some(Packed {
-        format: VideoFormat::Bgra,
         width: 2 * left.width,
         height: left.height,
         bytes: rows
@@ -94,7 +107,6 @@ fn beside(left: &Image, right: &Image) -> Option<Packed> {
 
 fn gray(depth: DepthMap) -> Packed {
     Packed {
-        format: VideoFormat::Gray16Le,
         width: depth.width,
         height: depth.height,
         bytes: depth.data.into_iter().flat_map(u16::to_le_bytes).collect(),
@@ -129,11 +141,16 @@ mod tests {
     #[track_caller]
     fn packed(show: ZedSrcStreamType) -> (usize, usize, Vec<u8>) {
         let packed = pack(&mut frame(), show).unwrap();
+        let told = info(&frame(), show, gst::Fraction::new(30, 1));
+        let told = told.unwrap().unwrap();
+        let told = (told.width() as usize, told.height() as usize);
+        assert_eq!(told, (packed.width, packed.height));
         (packed.width, packed.height, packed.bytes)
     }
 
     #[test]
     fn eyes_and_depth_are_laid_out_as_asked() {
+        gst::init().unwrap();
         let (left, right): (Vec<u8>, Vec<u8>) = ((0..8).collect(), (100..108).collect());
         assert_eq!(packed(ZedSrcStreamType::Left), (1, 2, left.clone()));
         assert_eq!(packed(ZedSrcStreamType::Right), (1, 2, right.clone()));
@@ -150,9 +167,10 @@ mod tests {
     #[test]
     fn rows_are_padded_to_where_gstreamer_looks_for_them() {
         gst::init().unwrap();
-        let packed = pack(&mut frame(), ZedSrcStreamType::Depth).unwrap();
-        let info = packed.info(gst::Fraction::new(30, 1)).unwrap();
+        let info = info(&frame(), ZedSrcStreamType::Depth, gst::Fraction::new(30, 1));
+        let info = info.unwrap().unwrap();
         assert_eq!(info.stride()[0], 4);
+        let packed = pack(&mut frame(), ZedSrcStreamType::Depth).unwrap();
         assert_eq!(packed.aligned(&info), [2, 1, 0, 0, 4, 3, 0, 0]);
     }
 

@@ -10,6 +10,8 @@
 use evr_zed::{sdk, svo, uvc};
 use serde_json::{Map, Value};
 
+use crate::bridge::detection;
+
 const META: &str = "GstEvrZedMeta";
 
 /// Makes the meta known; harmless to repeat.
@@ -29,13 +31,11 @@ fn metres(millimetres: [f32; 3]) -> [f32; 3] {
 
 /// Where an object is, for its region of interest; nothing where that is not known.
 pub(super) fn space(object: &sdk::Object) -> Option<gst::Structure> {
-    let mut space = gst::Structure::builder("space")
-        .field("distance", f64::from(object.distance()?))
-        .field("position", array(metres(object.position?)))
-        .field("tracking", object.tracking)
-        .field("moving", object.moving)
-        .field("body", object.is_body)
-        .build();
+    let position = metres(object.position?).map(f64::from);
+    let mut space = detection::space(f64::from(object.distance()?), Some(position));
+    space.set("tracking", object.tracking);
+    space.set("moving", object.moving);
+    space.set("body", object.is_body);
     if let Some(velocity) = object.velocity {
         space.set("velocity", array(metres(velocity)));
     }

@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+use super::asked::set;
 use super::words::{
     ZedSrcBackend, ZedSrcBodyFormat, ZedSrcBodyModel, ZedSrcCompression, ZedSrcCoordinates,
     ZedSrcDepthMode, ZedSrcFlip, ZedSrcObjectFilter, ZedSrcObjectModel, ZedSrcReference,
     ZedSrcSide, ZedSrcTrackingMode,
 };
 use super::{ZedSrcFileLayout, ZedSrcResolution, ZedSrcStreamType};
+
+/// Shortest and longest automatic exposure where nobody says otherwise, in microseconds.
+pub(super) const EXPOSURE_RANGE: (i32, i32) = (28, 66_000);
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -224,8 +228,8 @@ impl Default for Settings {
             ctrl_auto_exposure: true,
             ctrl_gain: 60,
             ctrl_exposure: 80,
-            ctrl_exposure_min: 28,
-            ctrl_exposure_max: 66000,
+            ctrl_exposure_min: EXPOSURE_RANGE.0,
+            ctrl_exposure_max: EXPOSURE_RANGE.1,
             ctrl_roi_x: -1,
             ctrl_roi_y: -1,
             ctrl_roi_w: -1,
@@ -274,7 +278,7 @@ pub(super) enum Kind {
 
 /// A file to be read.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct FileSource {
     pub path: PathBuf,
     /// The property that names it, and its name.
     pub name: String,
@@ -282,27 +286,26 @@ pub(super) struct Source {
 }
 
 impl Settings {
-    pub(super) fn file(&self) -> Result<Source, SettingsError> {
-        let set = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+    pub(super) fn file(&self) -> Result<FileSource, SettingsError> {
         let svo = Kind::Svo {
             camera: self.serial()?,
         };
         let Some(location) = set(&self.location) else {
             let name = set(&self.svo_file_path).ok_or(SettingsError::NoLocation)?;
-            return Ok(Source {
-                path: PathBuf::from(&name),
+            return Ok(FileSource {
+                path: PathBuf::from(name),
                 name: format!("svo-file-path={name}"),
                 kind: svo,
             });
         };
-        let path = PathBuf::from(&location);
+        let path = PathBuf::from(location);
         let extension = path.extension().map(|text| text.to_ascii_lowercase());
         let kind = match extension.as_ref().and_then(|text| text.to_str()) {
             Some("svo" | "svo2") => svo,
-            Some("yuyv") => self.raw(&location)?,
+            Some("yuyv") => self.raw(location)?,
             _ => Kind::Video,
         };
-        Ok(Source {
+        Ok(FileSource {
             name: format!("location={location}"),
             path,
             kind,

@@ -6,8 +6,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use evr_zed::sdk::Sdk;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{
     prelude::*,
@@ -16,12 +15,13 @@ use gst_base::{
 
 use super::{
     ZedSrc,
-    asked::Way,
-    device::lacks_sdk,
+    asked::{Way, Wishes},
+    device::library,
     live::{self, Live},
     play::{self, Played, frame_time},
     settings::Settings,
 };
+use crate::bridge::time::utc_now;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -31,12 +31,16 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
+/// What makes the pictures.
+enum Pictures {
+    Played(Box<Played>),
+    Live(Box<Live>),
+}
+
 #[derive(Default)]
 struct State {
     /// `None` also while a picture is waited for: the streaming thread then holds it.
-    played: Option<Box<Played>>,
-    /// The same of a camera.
-    live: Option<Box<Live>>,
+    pictures: Option<Pictures>,
     /// When the first picture of an SVO file was taken, in ns since 1970.
     first: Option<u64>,
     recording: bool,
@@ -72,6 +76,11 @@ impl Source {
         owner.map_or_else(Settings::default, |owner| owner.imp().settings())
     }
 
+    fn wishes(&self) -> Wishes {
+        let owner = self.owner();
+        owner.map_or_else(|| Settings::default().wishes(), |it| it.imp().wishes())
+    }
+
     pub(super) fn dropped(&self) -> u64 {
         self.lock().dropped
     }
@@ -94,7 +103,7 @@ impl Source {
             latency: gst::ClockTime::try_from(played.made_in).unwrap_or_default(),
             duration: played.duration(),
             caps: info.to_caps().ok(),
-            played: Some(Box::new(played)),
+            pictures: Some(Pictures::Played(Box::new(played))),
             ..State::default()
         };
         for text in warnings {
@@ -131,7 +140,7 @@ impl Source {
     /// The next picture of a camera.
     fn shoot(&self, live: &mut Live) -> Result<gst::Buffer, gst::FlowError> {
         loop {
-            live.set(&self.settings());
+            live.set(self.wishes());
             self.lock().recording = live.is_recording();
             match live.next() {
                 Ok(live::Next::Picture(picture)) => return Ok(self.stamp(picture)),
@@ -147,11 +156,8 @@ impl Source {
     /// time in the file.
     fn stamp(&self, picture: live::Picture) -> gst::Buffer {
         let running = self.running_time().unwrap_or_default();
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let age =
-            u64::try_from(now.as_nanos()).map_or(0, |now| now.saturating_sub(picture.captured));
+        let now = u64::try_from(utc_now()).unwrap_or(0);
+        let age = now.saturating_sub(picture.captured);
         let mut state = self.lock();
         let pts = if state.real_time {
             running.saturating_sub(gst::ClockTime::from_nseconds(age))
@@ -167,17 +173,18 @@ impl Source {
         buffer
     }
 
-    /// Opens a camera; what is to be known of it goes to the state.
-    fn start_live(&self, settings: &Settings) -> Result<(), String> {
-        let live = Live::open(settings)?;
+    /// Opens a camera, by the SDK's library where that is open already; what is to be known of it
+    /// goes to the state.
+    fn start_live(&self, settings: &Settings, library: Option<Arc<Sdk>>) -> Result<(), String> {
+        let live = Live::open(settings, library)?;
         let info = live.output();
         *self.lock() = State {
             interrupted: Some(live.interrupted()),
             real_time: settings.is_live(),
             frame: frame_time(info.fps()),
-            latency: gst::ClockTime::try_from(live.made_in).unwrap_or_default(),
+            latency: gst::ClockTime::try_from(live.latency).unwrap_or_default(),
             caps: info.to_caps().ok(),
-            live: Some(Box::new(live)),
+            pictures: Some(Pictures::Live(Box::new(live))),
             ..State::default()
         };
         Ok(())
@@ -248,25 +255,28 @@ impl BaseSrcImpl for Source {
             let name = self.owner().map(|owner| owner.name()).unwrap_or_default();
             gst::error_msg!(gst::ResourceError::NotFound, ("{name}: {reason}"))
         };
-        let no_sdk = match settings.way() {
-            Way::File => None,
-            Way::Svo => match lacks_sdk(&settings) {
-                None => return self.start_live(&settings).map_err(wrong),
-                lacks => lacks,
+        let started = match settings.way() {
+            Way::File => self.start_file(&settings, None),
+            Way::Svo => match library(&settings) {
+                Ok(library) => self.start_live(&settings, Some(library)),
+                Err(lacks) => self.start_file(&settings, Some(lacks)),
             },
-            Way::Sdk | Way::Uvc | Way::Either => {
-                return self.start_live(&settings).map_err(wrong);
-            }
+            Way::Sdk | Way::Uvc | Way::Either => self.start_live(&settings, None),
         };
-        self.start_file(&settings, no_sdk).map_err(wrong)
+        started.map_err(wrong)
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        let dropped = self.lock().dropped;
-        let last = std::mem::take(&mut *self.lock());
+        let mut state = self.lock();
+        let dropped = state.dropped;
+        let stopped = State {
+            dropped,
+            ..State::default()
+        };
+        let last = std::mem::replace(&mut *state, stopped);
+        drop(state);
         // Closed outside the lock: it waits for threads.
         drop(last);
-        self.lock().dropped = dropped;
         Ok(())
     }
 
@@ -288,15 +298,15 @@ impl BaseSrcImpl for Source {
         let Some(to) = to.and_then(|segment| segment.start()) else {
             return false;
         };
-        if self.lock().live.is_some() {
-            // Cameras begin where they are.
-            return to.is_zero();
-        }
-        let Some(mut played) = self.lock().played.take() else {
+        let Some(mut pictures) = self.lock().pictures.take() else {
             return false;
         };
-        let done = played.seek(to);
-        self.lock().played = Some(played);
+        let done = match &mut pictures {
+            Pictures::Played(played) => played.seek(to),
+            // Cameras begin where they are.
+            Pictures::Live(_) => to.is_zero(),
+        };
+        self.lock().pictures = Some(pictures);
         if let Some(segment) = segment.downcast_mut::<gst::ClockTime>() {
             segment.set_position(to);
         }
@@ -367,17 +377,14 @@ impl PushSrcImpl for Source {
         _buffer: Option<&mut gst::BufferRef>,
     ) -> Result<CreateSuccess, gst::FlowError> {
         // Taken out while it works: reading a property must not wait for it.
-        let live = self.lock().live.take();
-        if let Some(mut live) = live {
-            let made = self.shoot(&mut live);
-            self.lock().live = Some(live);
-            return made.map(CreateSuccess::NewBuffer);
-        }
-        let Some(mut played) = self.lock().played.take() else {
+        let Some(mut pictures) = self.lock().pictures.take() else {
             return Err(gst::FlowError::Flushing);
         };
-        let made = self.play(&mut played);
-        self.lock().played = Some(played);
+        let made = match &mut pictures {
+            Pictures::Played(played) => self.play(played),
+            Pictures::Live(live) => self.shoot(live),
+        };
+        self.lock().pictures = Some(pictures);
         made.map(CreateSuccess::NewBuffer)
     }
 }

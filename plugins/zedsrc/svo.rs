@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::sensed;
+use crate::bridge::time::set_reference_utc;
 use evr_zed::svo::{Encoding, Info, Picture, Recording, SvoError};
 
 /// What stands in front of the decoder.
@@ -131,9 +132,7 @@ impl Feed {
         let fields = buffer.make_mut();
         fields.set_pts(self.time(number));
         if let Some(captured) = self.recording.captured(number) {
-            let reference = gst::Caps::new_empty_simple("timestamp/x-unix");
-            let time = gst::ClockTime::from_nseconds(captured);
-            gst::ReferenceTimestampMeta::add(fields, &reference, time, gst::ClockTime::NONE);
+            set_reference_utc(fields, captured);
         }
         if let Some(felt) = self.recording.sensed(number)? {
             sensed::attach_svo(fields, &felt).expect("the plugin registers the meta");

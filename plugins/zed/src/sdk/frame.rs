@@ -31,6 +31,9 @@ pub struct Frame {
     pub corrupted: bool,
     /// Frames the SDK has dropped since the camera was opened.
     pub dropped: u32,
+    /// Frames that went missing since then: those, and the ones that newer ones replaced before
+    /// anyone fetched them.
+    pub lost: u64,
     pub left: Option<Image>,
     pub right: Option<Image>,
     pub depth: Option<DepthMap>,

@@ -410,7 +410,7 @@ impl Grabber {
     }
 
     /// Lets a frame be fetched; false when the thread is to end.
-    fn hand_over(&self, frame: Frame) -> bool {
+    fn hand_over(&self, mut frame: Frame) -> bool {
         let paced = self.options.input.is_live() || self.options.svo_real_time;
         let held = |waiting: &Waiting| {
             let is_frame = |event: &Event| matches!(event, Event::Frame(_));
@@ -428,6 +428,7 @@ impl Grabber {
                 waiting = self.shared.wait(waiting, PIECE);
             }
         }
+        frame.lost = waiting.replaced + u64::from(frame.dropped);
         waiting.events.push_back(Event::Frame(Box::new(frame)));
         drop(waiting);
         self.shared.changed.notify_all();
