@@ -585,6 +585,21 @@ fn a_slow_reader_of_a_live_camera_gets_the_newest_frame() {
 }
 
 #[test]
+fn each_frame_says_how_many_went_missing_before_it() {
+    let stub = Stub::build(52, &[]);
+    let session = stub.session(live());
+    for taken in 0..5 {
+        let (frame, _) = frame(&session);
+        // The SDK has dropped seven from the beginning.
+        assert_eq!(frame.lost, grab(&frame) - taken + 7);
+        let (replaced, more) = (session.replaced(), 3 * taken);
+        while session.replaced() < replaced + more {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
 fn whoever_waits_can_be_woken_and_a_session_ends_with_a_frame_unread() {
     let stub = Stub::build(52, &[]);
     let session = stub.session(file());
