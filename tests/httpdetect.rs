@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use common::http::{Request, Say, Server};
-use common::{PATIENCE, launch};
+use common::{PATIENCE, launch, warnings};
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 
@@ -47,14 +47,7 @@ impl Run {
         let pulled = std::iter::from_fn(|| out.try_pull_sample(PATIENCE));
         let frames = pulled.map(|sample| sample.buffer_owned().expect("a frame"));
         let frames = frames.collect();
-        let bus = pipeline.bus().expect("a pipeline has one");
-        let kinds = [gst::MessageType::Warning, gst::MessageType::Error];
-        let messages = std::iter::from_fn(|| bus.pop_filtered(&kinds));
-        let warnings = messages.map(|message| match message.view() {
-            gst::MessageView::Warning(warning) => warning.error().to_string(),
-            other => panic!("{other:?}"),
-        });
-        let warnings = warnings.collect();
+        let warnings = warnings(&pipeline);
         let element = pipeline.by_name("http").expect("it is there");
         let run = Self {
             frames,

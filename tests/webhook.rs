@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use common::http::{Request, Say, Server};
-use common::{launch, wait_for_eos};
+use common::{launch, wait_for_eos, warnings};
 use gst::prelude::*;
 
 /// Lines of JSON with these ids through the element, then down; its warnings and counts.
@@ -34,15 +34,9 @@ fn tell(
     pipeline.set_state(gst::State::Playing).expect("it starts");
     wait_for_eos(&pipeline).expect("it ends");
     pipeline.set_state(gst::State::Null).expect("it stops");
-    let bus = pipeline.bus().expect("a pipeline has one");
     let hook = pipeline.by_name("hook").expect("it is there");
-    let warnings = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]));
-    let warnings = warnings.map(|message| match message.view() {
-        gst::MessageView::Warning(warning) => warning.error().to_string(),
-        _ => unreachable!("only warnings are popped"),
-    });
     let counts = ["delivered", "refused", "waiting"].map(|name| hook.property(name));
-    (warnings.collect(), counts)
+    (warnings(&pipeline), counts)
 }
 
 fn event(request: &Request) -> serde_json::Value {

@@ -83,6 +83,32 @@ pub fn first_error(pipeline: &gst::Pipeline) -> Option<String> {
     }
 }
 
+/// The texts of the warnings that wait on the bus, on which there is no error.
+#[track_caller]
+pub fn warnings(pipeline: &gst::Pipeline) -> Vec<String> {
+    let bus = pipeline.bus().expect("a pipeline has a bus");
+    let kinds = [gst::MessageType::Warning, gst::MessageType::Error];
+    let messages = std::iter::from_fn(|| bus.pop_filtered(&kinds));
+    let texts = messages.map(|message| match message.view() {
+        gst::MessageView::Warning(warning) => warning.error().to_string(),
+        other => panic!("{other:?}"),
+    });
+    texts.collect()
+}
+
+/// What a launch line says that must not start.
+#[track_caller]
+pub fn refusal(line: &str) -> String {
+    let pipeline = launch(line);
+    let started = pipeline.set_state(gst::State::Playing);
+    let said = first_error(&pipeline);
+    pipeline
+        .set_state(gst::State::Null)
+        .expect("a pipeline can always be taken down");
+    assert!(started.is_err(), "{line}: it starts");
+    said.expect("what does not start says why")
+}
+
 /// Numbers that look random and are the same in every run.
 pub struct Random(pub u64);
 

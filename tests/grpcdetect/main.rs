@@ -8,7 +8,7 @@ mod faults;
 mod server;
 mod session;
 
-use common::{PATIENCE, launch};
+use common::{PATIENCE, launch, warnings};
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 
@@ -17,18 +17,6 @@ fn observed(buffer: &gst::BufferRef) -> Option<Vec<String>> {
     gst::meta::CustomMeta::from_buffer(buffer, "GstEvrObservationMeta").ok()?;
     let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
     Some(regions.map(|region| region.roi_type().to_owned()).collect())
-}
-
-/// Warnings of the pipeline that nobody has read yet.
-fn warnings(pipeline: &gst::Pipeline) -> Vec<String> {
-    let bus = pipeline.bus().expect("a pipeline has one");
-    let kinds = [gst::MessageType::Warning, gst::MessageType::Error];
-    let messages = std::iter::from_fn(|| bus.pop_filtered(&kinds));
-    let texts = messages.map(|message| match message.view() {
-        gst::MessageView::Warning(warning) => warning.error().to_string(),
-        other => panic!("{other:?}"),
-    });
-    texts.collect()
 }
 
 /// A run over red frames of 64x48, 10 a second.

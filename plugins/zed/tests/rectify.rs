@@ -1,5 +1,6 @@
 //! Rectification held to a rig that is computed by other means.
 
+#[allow(dead_code, reason = "each test file uses its own share")]
 mod rig;
 
 use evr_zed::{calibration::Calibration, rectify::Rectified, remap::Plane};

@@ -118,6 +118,13 @@ pub fn wall(x: f64, y: f64) -> u8 {
     sum.round().clamp(0.0, 255.0) as u8
 }
 
+/// Both eyes in one picture, the left beside the right.
+pub fn beside([left, right]: &[Vec<u8>; 2]) -> Vec<u8> {
+    let rows = left.chunks(WIDTH).zip(right.chunks(WIDTH));
+    rows.flat_map(|(left, right)| [left, right].concat())
+        .collect()
+}
+
 /// What both eyes see of a wall `distance` mm before the left one, whose pattern stands `shift` mm
 /// to the right: brightness by rows, left eye and right.
 pub fn pictures(distance: f64, shift: f64) -> [Vec<u8>; 2] {

@@ -1,25 +1,19 @@
 //! `zedsrc` with SVO2 files: written here as the documented layout has them, since no file of a
 //! real camera is at hand, with pictures whose number can be read off both eyes.
 
-mod common;
-#[path = "../plugins/zed/tests/film/mod.rs"]
-#[allow(dead_code, reason = "the reader's own tests use the rest")]
-mod film;
-#[path = "../plugins/zed/tests/rig/mod.rs"]
-#[allow(dead_code, reason = "the rig's own tests use the rest")]
-mod rig;
-
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Instant;
 
-use common::{PATIENCE, first_error, init, launch, play};
-use film::{Film, SERIAL, START, time};
 use gst::prelude::*;
 use mcap::{Compression, WriteOptions};
 
-const FRAMES: usize = 40;
+use crate::common::{PATIENCE, first_error, launch, play};
+use crate::film::{self, Film, SERIAL, START, time};
+use crate::rig::{self, HEIGHT, WIDTH};
+use crate::run::{EYES, Folder, MIDDLE, all, appsink, bytes, line, luma, pts, refusal, rest, yuyv};
+
+/// Of the files here.
+pub const FRAMES: usize = 40;
 /// Of one eye.
 const EYE: (usize, usize) = (128, 64);
 /// Each bit of a picture's number is a stripe.
@@ -44,15 +38,9 @@ fn picture(number: usize) -> Vec<u8> {
 
 /// The number that an eye shows.
 fn number(sample: &gst::Sample) -> usize {
-    let buffer = sample.buffer().expect("a sample has a buffer");
-    let caps = sample.caps().expect("a sample has caps");
-    let info = gst_video::VideoInfo::from_caps(caps).expect("raw video");
-    assert_eq!((info.width(), info.height()), (EYE.0 as u32, EYE.1 as u32));
-    let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info);
-    let frame = frame.expect("a frame can be read");
-    let luma = frame.plane_data(0).expect("a frame has luma");
-    let stride = gst_video::VideoFrameExt::plane_stride(&frame)[0] as usize;
-    let middle = &luma[EYE.1 / 2 * stride..];
+    let luma = luma(sample);
+    assert_eq!(luma.len(), EYE.0 * EYE.1);
+    let middle = &luma[EYE.1 / 2 * EYE.0..];
     let stripe = EYE.0 / BITS;
     (0..BITS)
         .filter(|bit| middle[bit * stripe + stripe / 2] > 128)
@@ -68,8 +56,7 @@ fn encode(pictures: &[Vec<u8>], (width, height): (usize, usize), encoder: &str) 
     let pipeline = launch(&line);
     let source = pipeline.by_name("in").expect("the line names it");
     let source: gst_app::AppSrc = source.downcast().expect("an appsrc");
-    let sink = pipeline.by_name("out").expect("the line names it");
-    let sink: gst_app::AppSink = sink.downcast().expect("an appsink");
+    let sink = appsink(&pipeline, "out");
     pipeline.set_state(gst::State::Playing).expect("it starts");
     for (n, picture) in pictures.iter().enumerate() {
         let mut buffer = gst::Buffer::from_mut_slice(picture.clone());
@@ -78,14 +65,8 @@ fn encode(pictures: &[Vec<u8>], (width, height): (usize, usize), encoder: &str) 
         source.push_buffer(buffer).expect("it takes buffers");
     }
     source.end_of_stream().expect("it takes the end");
-    let samples = std::iter::from_fn(|| sink.try_pull_sample(PATIENCE));
-    let units: Vec<_> = samples
-        .map(|sample| {
-            let buffer = sample.buffer().expect("a sample has a buffer");
-            buffer.map_readable().expect("it can be read").to_vec()
-        })
-        .collect();
-    assert_eq!(units.len(), pictures.len(), "{:?}", first_error(&pipeline));
+    let units: Vec<_> = rest(&pipeline, &sink).iter().map(bytes).collect();
+    assert_eq!(units.len(), pictures.len());
     pipeline.set_state(gst::State::Null).expect("it stops");
     units
 }
@@ -95,12 +76,12 @@ fn stream(encoder: &str) -> Vec<Vec<u8>> {
     encode(&pictures, (2 * EYE.0, EYE.1), encoder)
 }
 
-static H264: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+pub static H264: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     stream(
         "videoconvert ! video/x-raw,format=I420 ! x264enc bframes=0 key-int-max=12 tune=zerolatency quantizer=18 pass=quant ! video/x-h264,stream-format=byte-stream,alignment=au",
     )
 });
-static H265: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+pub static H265: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     stream(
         "videoconvert ! video/x-raw,format=I420 ! x265enc key-int-max=12 speed-preset=ultrafast tune=zerolatency option-string=bframes=0:repeat-headers=1:qp=18 ! h265parse config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au",
     )
@@ -113,7 +94,7 @@ fn strips(pictures: &[Vec<u8>], width: usize) -> Vec<Vec<u8>> {
     let quarters: Vec<Vec<u8>> = pictures
         .iter()
         .flat_map(|grey| {
-            let bytes: Vec<u8> = grey.iter().flat_map(|y| [*y, 128]).collect();
+            let bytes = yuyv(grey);
             let quarter = bytes.len() / 4;
             bytes
                 .chunks(quarter)
@@ -134,76 +115,15 @@ fn strips(pictures: &[Vec<u8>], width: usize) -> Vec<Vec<u8>> {
     messages.collect()
 }
 
-fn film(units: &[Vec<u8>]) -> Film {
+pub fn film(units: &[Vec<u8>]) -> Film {
     Film {
         units: units.to_vec(),
         ..Film::default()
     }
 }
 
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("there is room for a test's files"))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.path().join(name);
-        std::fs::write(&path, bytes).expect("the folder can be written");
-        path
-    }
-
-    /// A launch line's `location`, with a settings folder that has no calibration.
-    fn location(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.put(name, bytes);
-        format!("location={}", path.display())
-    }
-}
-
-fn start(properties: &str) -> (gst::Pipeline, gst_app::AppSink) {
-    let line = format!("zedsrc name=zed {properties} ! appsink name=out sync=false");
-    let pipeline = launch(&line);
-    let sink = pipeline.by_name("out").expect("the line names it");
-    (pipeline, sink.downcast().expect("an appsink"))
-}
-
-/// All pictures to the end, and the texts of all warnings.
-fn all(properties: &str) -> (Vec<gst::Sample>, Vec<String>) {
-    let (pipeline, sink) = start(properties);
-    let started = pipeline.set_state(gst::State::Playing);
-    assert!(started.is_ok(), "{:?}", first_error(&pipeline));
-    let samples: Vec<_> = std::iter::from_fn(|| sink.try_pull_sample(PATIENCE)).collect();
-    assert!(sink.is_eos(), "{:?}", first_error(&pipeline));
-    (samples, warnings(&pipeline))
-}
-
-/// The texts of the warnings that wait on the bus, on which there is no error.
-fn warnings(pipeline: &gst::Pipeline) -> Vec<String> {
-    let bus = pipeline.bus().expect("a pipeline has a bus");
-    let mut texts = Vec::new();
-    while let Some(message) = bus.pop() {
-        match message.view() {
-            gst::MessageView::Warning(warning) => texts.push(warning.error().to_string()),
-            gst::MessageView::Error(error) => panic!("{}", error.error()),
-            _ => {}
-        }
-    }
-    pipeline.set_state(gst::State::Null).expect("it stops");
-    texts
-}
-
-fn pts(sample: &gst::Sample) -> u64 {
-    let pts = sample.buffer().and_then(gst::BufferRef::pts);
-    pts.expect("each picture has a time").nseconds()
-}
-
 /// The time at which a picture was taken, and the first value of acceleration.
-fn taken(sample: &gst::Sample) -> (u64, f64) {
+pub fn taken(sample: &gst::Sample) -> (u64, f64) {
     let buffer = sample.buffer().expect("a sample has a buffer");
     let reference = buffer.meta::<gst::ReferenceTimestampMeta>();
     let reference = reference.expect("each picture has its capture time");
@@ -257,7 +177,7 @@ fn a_seek_shows_exactly_the_picture_of_that_time() {
     let folder = Folder::new();
     for (name, units) in [("h264", &H264), ("h265", &H265), ("strips", &STRIPS)] {
         let location = folder.location("a.svo2", &film(units).write(WriteOptions::new()));
-        let (pipeline, sink) = start(&location);
+        let (pipeline, sink) = line(&location);
         pipeline.set_state(gst::State::Paused).expect("it starts");
         let (state, ..) = pipeline.state(PATIENCE);
         state.expect("it prerolls");
@@ -283,8 +203,7 @@ fn a_seek_shows_exactly_the_picture_of_that_time() {
             .seek_simple(flags, to)
             .expect("a file can be sought");
         pipeline.set_state(gst::State::Playing).expect("it plays");
-        let rest: Vec<_> = std::iter::from_fn(|| sink.try_pull_sample(PATIENCE)).collect();
-        let shown: Vec<_> = rest.iter().map(number).collect();
+        let shown: Vec<_> = rest(&pipeline, &sink).iter().map(number).collect();
         assert_eq!(shown, (29..FRAMES).collect::<Vec<_>>(), "{name}");
         pipeline.set_state(gst::State::Null).expect("it stops");
     }
@@ -315,12 +234,12 @@ fn a_file_that_was_cut_off_is_shown_as_far_as_it_goes_and_a_warning_says_so() {
 fn in_real_time_it_is_a_live_source_that_keeps_the_pace() {
     let folder = Folder::new();
     let location = folder.location("a.svo2", &film(&H264).write(WriteOptions::new()));
-    let (pipeline, sink) = start(&format!("{location} svo-real-time-mode=true"));
+    let (pipeline, sink) = line(&format!("{location} svo-real-time-mode=true"));
     let paused = pipeline.set_state(gst::State::Paused);
     assert_eq!(paused, Ok(gst::StateChangeSuccess::NoPreroll));
     let begun = Instant::now();
     pipeline.set_state(gst::State::Playing).expect("it plays");
-    let samples: Vec<_> = std::iter::from_fn(|| sink.try_pull_sample(PATIENCE)).collect();
+    let samples = rest(&pipeline, &sink);
     let took = begun.elapsed();
     assert!(
         took.as_nanos() >= u128::from(time(FRAMES - 1) - START),
@@ -329,6 +248,7 @@ fn in_real_time_it_is_a_live_source_that_keeps_the_pace() {
     let zed = pipeline.by_name("zed").expect("the line names it");
     let dropped: u64 = zed.property("dropped");
     assert_eq!(samples.len() as u64 + dropped, FRAMES as u64);
+    assert!(!samples.is_empty(), "every picture came too late");
     for sample in &samples {
         assert_eq!(taken(sample).0, time(number(sample)));
     }
@@ -354,17 +274,9 @@ fn svo_file_path_is_played_without_the_sdk_where_that_is_not_installed() {
     );
 }
 
-/// A recording of the wall that stands 1.5 m before the rig.
+/// A recording of the wall that the rig sees.
 fn wall() -> Vec<u8> {
-    let [left, right] = rig::pictures(1500.0, 0.0);
-    let rows = left.chunks(rig::WIDTH).zip(right.chunks(rig::WIDTH));
-    let both: Vec<u8> = rows.flat_map(|(l, r)| [l, r].concat()).collect();
-    film(&strips(&[both], 2 * rig::WIDTH)).write(WriteOptions::new())
-}
-
-fn bytes(samples: &[gst::Sample]) -> Vec<u8> {
-    let buffer = samples[0].buffer().expect("a sample has a buffer");
-    buffer.map_readable().expect("it can be read").to_vec()
+    film(&strips(&[rig::beside(&EYES)], 2 * WIDTH)).write(WriteOptions::new())
 }
 
 #[test]
@@ -385,8 +297,8 @@ fn the_factory_calibration_is_taken_by_the_number_in_the_file_and_missed_with_a_
     let (found, warnings) = all(&location);
     assert_eq!(warnings, [""; 0]);
     let (named, _) = all(&format!("{location} calibration-file={}", conf.display()));
-    assert!(bytes(&found) == bytes(&named));
-    assert!(bytes(&found) != bytes(&plain), "nothing was bent");
+    assert!(bytes(&found[0]) == bytes(&named[0]));
+    assert!(bytes(&found[0]) != bytes(&plain[0]), "nothing was bent");
 }
 
 #[test]
@@ -412,26 +324,18 @@ fn depth_is_matched_by_the_factory_calibration_and_refused_without_one() {
         }
     }
     folder.put(&missing, rig::CALIBRATION.as_bytes());
-    let middle = rig::HEIGHT / 2 * rig::WIDTH + rig::WIDTH / 2;
     // Rectifying turns the eyes a little, so it is no longer exactly as far.
     let near = |millimetres: u32| millimetres.abs_diff(1500) < 50;
     for source in &sources {
         let (shown, _) = all(&format!("{source} stream-type=depth"));
-        let depth = &bytes(&shown)[2 * middle..][..2];
+        let depth = &bytes(&shown[0])[2 * MIDDLE..][..2];
         let depth = u16::from_le_bytes([depth[0], depth[1]]);
         assert!(near(depth.into()), "{depth} mm");
         let (shown, _) = all(&format!("{source} stream-type=left-depth"));
-        let depth = &bytes(&shown)[4 * (rig::WIDTH * rig::HEIGHT + middle)..][..4];
+        let depth = &bytes(&shown[0])[4 * (WIDTH * HEIGHT + MIDDLE)..][..4];
         let depth = u32::from_le_bytes([depth[0], depth[1], depth[2], depth[3]]);
         assert!(near(depth), "{depth} mm");
     }
-}
-
-/// What a start says that fails, or playing.
-fn refusal(properties: &str) -> String {
-    init();
-    let line = format!("zedsrc name=zed {properties} ! fakesink");
-    play(&launch(&line)).expect_err("it must not play")
 }
 
 #[test]
@@ -479,13 +383,14 @@ fn what_cannot_be_read_is_refused_with_a_sentence_that_names_it() {
     );
     let mut changed = film(&H264);
     changed.units[9] = b"\x89PNG of another kind".to_vec();
+    // Found while it is played.
     let changed = changed.write(WriteOptions::new());
-    says(
-        "changed.svo2",
-        &changed,
-        "",
-        &["changed.svo2", "89 50 4e 47"],
-    );
+    let location = folder.location("changed.svo2", &changed);
+    let said = play(&launch(&format!("zedsrc {location} ! fakesink")));
+    let said = said.expect_err("it must not play to the end");
+    for word in ["changed.svo2", "89 50 4e 47"] {
+        assert!(said.contains(word), "{said} lacks {word}");
+    }
     let path = folder.put("old.svo", old);
     let said = refusal(&format!(
         "svo-file-path={} sdk-library=/nowhere/sdk.so",
@@ -499,161 +404,4 @@ fn what_cannot_be_read_is_refused_with_a_sentence_that_names_it() {
     ] {
         assert!(said.contains(word), "{said} lacks {word}");
     }
-}
-
-/// The lines that a sink got, to the end.
-fn lines(sink: &gst_app::AppSink) -> Vec<serde_json::Value> {
-    let samples = std::iter::from_fn(|| sink.try_pull_sample(PATIENCE));
-    let lines = samples.map(|sample| {
-        let buffer = sample.buffer().expect("a sample has a buffer");
-        let text = buffer.map_readable().expect("it can be read");
-        let line: serde_json::Value = serde_json::from_slice(&text).expect("a line is JSON");
-        let pts = buffer.pts().expect("a line has its picture's time");
-        assert_eq!(line["media_time"].as_u64(), Some(pts.nseconds()));
-        line
-    });
-    lines.collect()
-}
-
-fn appsink(pipeline: &gst::Pipeline, name: &str) -> gst_app::AppSink {
-    let sink = pipeline.by_name(name).and_downcast();
-    sink.expect("the line makes an appsink of this name")
-}
-
-#[test]
-fn what_the_camera_felt_is_told_line_by_line_beside_the_pictures() {
-    let folder = Folder::new();
-    let location = folder.location("a.svo2", &film(&H265).write(WriteOptions::new()));
-    let pipeline = launch(&format!(
-        "zedsrc name=zed {location} ! queue ! appsink name=out sync=false \
-         zed.meta ! queue ! appsink name=told sync=false"
-    ));
-    let (out, sink) = (appsink(&pipeline, "out"), appsink(&pipeline, "told"));
-    pipeline.set_state(gst::State::Playing).expect("it starts");
-    let told = lines(&sink);
-    let shown: Vec<_> = std::iter::from_fn(|| out.try_pull_sample(PATIENCE)).collect();
-    assert_eq!((told.len(), shown.len()), (FRAMES, FRAMES));
-    for (line, sample) in told.iter().zip(&shown) {
-        assert_eq!(line["media_time"].as_u64(), Some(pts(sample)));
-        let (_, felt) = taken(sample);
-        assert_eq!(line["sensors"]["acceleration"][0].as_f64(), Some(felt));
-        assert_eq!(line["sensors"]["temperature"], 36.5);
-        assert_eq!(line["sensors"]["calibrated"], false);
-        assert!(line.get("objects").is_none(), "nobody looked for any");
-    }
-    assert_eq!(told[0]["time"], "2023-11-14T22:13:20.123Z");
-    let [pictures, lines] = [&out, &sink].map(|sink| {
-        let pad = sink.static_pad("sink").expect("a sink has a pad");
-        let start = pad.sticky_event::<gst::event::StreamStart>(0);
-        start.expect("a stream begins with its name")
-    });
-    assert_ne!(pictures.stream_id(), lines.stream_id());
-    assert_eq!(pictures.group_id(), lines.group_id());
-    pipeline.set_state(gst::State::Null).expect("it stops");
-}
-
-#[test]
-fn the_lines_alone_are_told_to_the_end_where_nobody_wants_the_pictures() {
-    let folder = Folder::new();
-    let location = folder.location("a.svo2", &film(&H265).write(WriteOptions::new()));
-    let pipeline = launch(&format!(
-        "zedsrc name=zed {location} zed.meta ! queue ! appsink name=told sync=false"
-    ));
-    let sink = appsink(&pipeline, "told");
-    pipeline.set_state(gst::State::Playing).expect("it starts");
-    assert_eq!(lines(&sink).len(), FRAMES);
-    assert!(sink.is_eos(), "{:?}", first_error(&pipeline));
-    assert_eq!(first_error(&pipeline), None);
-    pipeline.set_state(gst::State::Null).expect("it stops");
-}
-
-#[test]
-fn a_seek_is_carried_out_once_though_it_comes_by_the_lines_too() {
-    let folder = Folder::new();
-    let location = folder.location("a.svo2", &film(&H265).write(WriteOptions::new()));
-    let pipeline = launch(&format!(
-        "zedsrc name=zed {location} ! queue ! appsink name=out sync=false \
-         zed.meta ! queue ! appsink name=told sync=false"
-    ));
-    pipeline.set_state(gst::State::Paused).expect("it starts");
-    let (state, ..) = pipeline.state(PATIENCE);
-    state.expect("it prerolls");
-    let source = pipeline.by_name("zed").expect("the line names it");
-    let pictures = source.static_pad("src").expect("a source has a pad");
-    let flushes = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&flushes);
-    let probe = pictures.add_probe(gst::PadProbeType::EVENT_FLUSH, move |_, info| {
-        let event = info.event().map(|event| event.type_());
-        let begins = event == Some(gst::EventType::FlushStart);
-        counted.fetch_add(usize::from(begins), Ordering::Relaxed);
-        gst::PadProbeReturn::Ok
-    });
-    assert!(probe.is_some());
-    let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
-    for (seeks, target) in [(1, 17), (2, 5)] {
-        let to = gst::ClockTime::from_nseconds(time(target) - START);
-        pipeline
-            .seek_simple(flags, to)
-            .expect("a file can be sought");
-        for name in ["out", "told"] {
-            let sample = appsink(&pipeline, name).try_pull_preroll(PATIENCE);
-            let sample = sample.unwrap_or_else(|| panic!("{name}: {:?}", first_error(&pipeline)));
-            assert_eq!(pts(&sample), to.nseconds(), "{name}");
-        }
-        assert_eq!(flushes.load(Ordering::Relaxed), seeks);
-    }
-    pipeline.set_state(gst::State::Null).expect("it stops");
-}
-
-#[test]
-fn there_is_one_pad_of_lines_at_a_time_and_a_second_is_refused_in_silence() {
-    init();
-    static CRITICALS: AtomicUsize = AtomicUsize::new(0);
-    let levels = gst::glib::LogLevels::LEVEL_CRITICAL;
-    gst::glib::log_set_handler(Some("GStreamer"), levels, false, false, |_, _, _| {
-        CRITICALS.fetch_add(1, Ordering::Relaxed);
-    });
-    let source = gst::ElementFactory::make("zedsrc").build();
-    let source = source.expect("the plugin has it");
-    let template = source.pad_template("meta").expect("the class has it");
-    let first = source.request_pad(&template, None, None);
-    let first = first.expect("there is none yet");
-    assert!(source.request_pad(&template, None, None).is_none());
-    assert_eq!(CRITICALS.load(Ordering::Relaxed), 0);
-    // Held by us still.
-    source.release_request_pad(&first);
-    assert!(source.request_pad(&template, None, None).is_some());
-}
-
-#[test]
-fn the_gate_lets_the_lines_of_a_recording_through_and_no_other() {
-    let folder = Folder::new();
-    let location = folder.location("a.svo2", &film(&H264).write(WriteOptions::new()));
-    let pipeline = launch(&format!(
-        "signalgate name=gate activation-signal-offset=-100000000 \
-         minimum-activation-time=150000000 activation-evaluation-window=0 \
-         zedsrc name=zed {location} ! queue ! gate.sink zed.meta ! queue ! gate.sink_0 \
-         gate.src ! queue ! appsink name=out sync=false async=false \
-         gate.src_0 ! queue ! appsink name=told sync=false async=false"
-    ));
-    let (out, told) = (appsink(&pipeline, "out"), appsink(&pipeline, "told"));
-    let gate = pipeline.by_name("gate").expect("the line names it");
-    // Before the first picture comes, so that it does not matter how fast they do.
-    gate.set_state(gst::State::Paused).expect("it starts");
-    let trigger = r#"{"media_time":300000000}"#;
-    let taken = gate.emit_by_name::<Option<String>>("trigger", &[&trigger]);
-    assert!(taken.is_some());
-    pipeline.set_state(gst::State::Playing).expect("it starts");
-    let told = lines(&told);
-    let shown: Vec<_> = std::iter::from_fn(|| out.try_pull_sample(PATIENCE)).collect();
-    // From the picture that is shown when the recording begins.
-    let recorded: Vec<_> = (0..FRAMES)
-        .map(|number| time(number) - START)
-        .filter(|time| time + film::GAP > 200_000_000 && *time < 450_000_000)
-        .collect();
-    assert!(recorded.len() > 10);
-    let times = |line: &serde_json::Value| line["media_time"].as_u64().expect("a number");
-    assert_eq!(told.iter().map(times).collect::<Vec<_>>(), recorded);
-    assert_eq!(shown.iter().map(pts).collect::<Vec<_>>(), recorded);
-    pipeline.set_state(gst::State::Null).expect("it stops");
 }
