@@ -1,8 +1,6 @@
 //! The gate with more than one stream, more than one source of signals, and stock elements around
 //! it: streams beside the video are cut where the video really is.
 
-mod common;
-
 use std::{
     path::Path,
     sync::{Arc, Mutex},
@@ -11,7 +9,7 @@ use std::{
 
 use gst::{glib, prelude::*};
 
-use common::{PATIENCE, launch, play, wait_for_eos};
+use crate::common::{PATIENCE, launch, play, wait_for_eos};
 
 const SECOND: i64 = 1_000_000_000;
 /// Video has 25 frames a second, and a keyframe every 2 s.
