@@ -5,13 +5,11 @@
 //! so what a recording must contain is known to the frame. Encoded as an IP camera would: H.264
 //! without B-frames, a keyframe every two seconds.
 
-use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::process;
+use crate::video::{Decoder, Encoder};
 
 /// The file's name; the number goes up whenever the recipe below changes.
 pub(crate) const NAME: &str = "two-events-1.mp4";
@@ -58,19 +56,14 @@ pub(crate) fn make(source: &Path, destination: &Path) -> Result<()> {
 
 /// Decodes the video: every `SAMPLE`th frame, and those that `PARTS` names, one after the other.
 fn decode(source: &Path) -> Result<(Vec<Frame>, Vec<Frame>)> {
-    let mut decoder = Command::new("gst-launch-1.0")
-        .args(["-q", "filesrc"])
-        .arg(format!("location={}", source.display()))
-        .args("! avidemux ! decodebin ! videoconvert ! video/x-raw,format=I420 ! fdsink".split(' '))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start gst-launch-1.0")?;
-    let mut output = decoder.stdout.take().expect("it was asked for just above");
+    let mut decoder = Decoder::start(
+        source,
+        "avidemux ! decodebin ! videoconvert ! video/x-raw,format=I420",
+    )?;
     let (mut samples, mut kept) = (Vec::new(), Vec::new());
     let mut frame = vec![0; FRAME];
     let mut index = 0;
-    while output.read_exact(&mut frame).is_ok() {
+    while decoder.read(&mut frame) {
         if index % SAMPLE == 0 {
             samples.push(frame.clone());
         }
@@ -79,7 +72,7 @@ fn decode(source: &Path) -> Result<(Vec<Frame>, Vec<Frame>)> {
         }
         index += 1;
     }
-    finish(&mut decoder, "decoding the sample video")?;
+    decoder.finish("the sample video")?;
     if kept.len() != PARTS.iter().map(Part::video_frames).sum::<usize>() {
         bail!("the sample video gave {index} frames, too few: is gstreamer1.0-libav complete?");
     }
@@ -101,53 +94,22 @@ fn median(frames: &[Frame]) -> Frame {
 }
 
 fn encode(empty: &[u8], kept: &[Frame], destination: &Path) -> Result<()> {
-    // One thread: with more, the same input gives another file on another machine.
-    let mut encoder = Command::new("gst-launch-1.0")
-        .args(["-q", "fdsrc", "!", "rawvideoparse", "format=i420"])
-        .arg(format!("width={WIDTH}"))
-        .arg(format!("height={HEIGHT}"))
-        .arg(format!("framerate={RATE}/1"))
-        .args([
-            "!",
-            "x264enc",
-            "threads=1",
-            "bframes=0",
-            "pass=quant",
-            "quantizer=23",
-        ])
-        .arg(format!("key-int-max={GOP}"))
-        // No keyframe where a scene changes: only the regular ones, as cameras do.
-        .arg("option-string=scenecut=0")
-        .args("! video/x-h264,profile=main ! h264parse ! mp4mux ! filesink".split(' '))
-        .arg(format!("location={}", destination.display()))
-        .stdin(Stdio::piped())
-        .spawn()
-        .context("cannot start gst-launch-1.0")?;
-    let mut input = encoder.stdin.take().expect("it was asked for just above");
+    // No keyframe where a scene changes: only the regular ones, as cameras do.
+    let settings = format!(
+        "quantizer=23 key-int-max={GOP} option-string=scenecut=0 ! video/x-h264,profile=main"
+    );
+    let mut encoder = Encoder::start(destination, (WIDTH, HEIGHT), RATE, &settings)?;
     let mut kept = kept.iter();
     for part in &PARTS {
-        let written = match part {
-            Part::Empty(frames) => (0..*frames).try_for_each(|_| input.write_all(empty)),
+        match part {
+            Part::Empty(frames) => (0..*frames).try_for_each(|_| encoder.write(empty)),
             Part::Video(first, end) => kept
                 .by_ref()
                 .take(end - first)
-                .try_for_each(|frame| input.write_all(frame)),
-        };
-        written
-            .map_err(process::explain_disk)
-            .context("the encoder stopped early")?;
+                .try_for_each(|frame| encoder.write(frame)),
+        }?;
     }
-    drop(input);
-    finish(&mut encoder, "encoding the clip")
-}
-
-/// Waits until a child is done; `what` it does is told where it fails.
-pub(crate) fn finish(child: &mut Child, what: &str) -> Result<()> {
-    let status = child.wait()?;
-    if !status.success() {
-        bail!("{what} failed ({status}), see above");
-    }
-    Ok(())
+    encoder.finish("the clip")
 }
 
 impl Part {

@@ -23,6 +23,7 @@ mod recordings;
 mod sanitize;
 mod stage;
 mod stereo;
+mod video;
 mod workspace;
 
 use std::process::ExitCode;

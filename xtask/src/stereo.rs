@@ -6,14 +6,12 @@
 //! camera is none that was ever built; `assets/stereo.conf` is its calibration, by which a disparity
 //! of d pixels is 48 m / d away.
 
-use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::clip;
-use crate::process;
+use crate::video::{Decoder, Encoder};
 
 /// The file's name; the number goes up whenever the recipe below changes.
 pub(crate) const NAME: &str = "two-events-stereo-1.mp4";
@@ -38,52 +36,28 @@ const FRAME: usize = WIDTH * HEIGHT * 3 / 2;
 
 /// Makes it from the clip at `source`.
 pub(crate) fn make(source: &Path, destination: &Path) -> Result<()> {
-    let mut decoder = Command::new("gst-launch-1.0")
-        .args(["-q", "filesrc"])
-        .arg(format!("location={}", source.display()))
-        .args("! qtdemux ! h264parse ! avdec_h264 ! videoscale add-borders=false !".split(' '))
-        .arg(format!(
-            "video/x-raw,format=I420,width={WIDTH},height={HEIGHT},pixel-aspect-ratio=1/1"
-        ))
-        .args(["!", "fdsink"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start gst-launch-1.0")?;
-    let mut output = decoder.stdout.take().expect("it was asked for just above");
-    let mut encoder = Command::new("gst-launch-1.0")
-        .args(["-q", "fdsrc", "!", "rawvideoparse", "format=i420"])
-        .arg(format!("width={}", 2 * WIDTH))
-        .arg(format!("height={HEIGHT}"))
-        .arg(format!("framerate={}/1", clip::RATE))
-        .args(
-            "! x264enc threads=1 bframes=0 pass=quant quantizer=18 ! h264parse ! mp4mux ! filesink"
-                .split(' '),
-        )
-        .arg(format!("location={}", destination.display()))
-        .stdin(Stdio::piped())
-        .spawn()
-        .context("cannot start gst-launch-1.0")?;
-    let mut input = encoder.stdin.take().expect("it was asked for just above");
+    let line = format!(
+        "qtdemux ! h264parse ! avdec_h264 ! videoscale add-borders=false \
+         ! video/x-raw,format=I420,width={WIDTH},height={HEIGHT},pixel-aspect-ratio=1/1"
+    );
+    let mut decoder = Decoder::start(source, &line)?;
+    let size = (2 * WIDTH, HEIGHT);
+    let mut encoder = Encoder::start(destination, size, clip::RATE, "quantizer=18")?;
     let mut frame = vec![0; FRAME];
     let mut empty = None;
     let mut frames = 0;
-    while output.read_exact(&mut frame).is_ok() {
+    while decoder.read(&mut frame) {
         // The clip begins with nobody.
         let empty = empty.get_or_insert_with(|| frame.clone());
         let disparity = match frames < SECOND_EVENT * clip::RATE {
             true => NEAR,
             false => FAR,
         };
-        input
-            .write_all(&both(&frame, empty, disparity))
-            .map_err(process::explain_disk)
-            .context("the encoder stopped early")?;
+        encoder.write(&both(&frame, empty, disparity))?;
         frames += 1;
     }
-    drop(input);
-    clip::finish(&mut decoder, "decoding the clip")?;
-    clip::finish(&mut encoder, "encoding the stereo clip")?;
+    decoder.finish("the clip")?;
+    encoder.finish("the stereo clip")?;
     ensure!(
         frames == clip::SECONDS * clip::RATE,
         "the clip gave {frames} frames"
