@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::init;
+use common::{init, warning};
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 use serde_json::Value;
@@ -185,7 +185,6 @@ fn that_detections_come_without_a_map_is_warned_of_once() {
     let bus = gst::Bus::new();
     let element = harness.element().expect("there is one");
     element.set_bus(Some(&bus));
-    let warnings = || bus.pop_filtered(&[gst::MessageType::Warning]);
     let mut placed = frame(&[(64, 192)]);
     let mut regions = placed
         .make_mut()
@@ -194,22 +193,18 @@ fn that_detections_come_without_a_map_is_warned_of_once() {
     regions.next().expect("a person").add_param(space.build());
     for nothing_to_say in [frame(&[]), placed] {
         harness.push_and_pull(nothing_to_say).expect("frames pass");
-        assert!(warnings().is_none());
+        assert_eq!(warning(&bus), None);
     }
     for _ in 0..2 {
         let person = frame(&[(64, 192)]);
         harness.push_and_pull(person).expect("frames pass");
     }
-    let first = warnings().expect("a warning");
-    let gst::MessageView::Warning(first) = first.view() else {
-        unreachable!("it was asked for")
-    };
-    let said = first.error().to_string();
+    let said = warning(&bus).expect("a warning");
     assert!(
         said.contains("no map of depth") && said.contains("depth-mode"),
         "{said}"
     );
-    assert!(warnings().is_none());
+    assert_eq!(warning(&bus), None);
     assert_eq!(count(&harness, "without-map"), 4);
 }
 
@@ -228,17 +223,12 @@ fn a_map_that_is_none_is_warned_of_once_and_passed_over() {
         let out = harness.push_and_pull(buffer).expect("frames pass");
         assert_eq!(places(&out), [None]);
     }
-    let warnings = || bus.pop_filtered(&[gst::MessageType::Warning]);
-    let first = warnings().expect("a warning");
-    let gst::MessageView::Warning(first) = first.view() else {
-        unreachable!("it was asked for")
-    };
-    let said = first.error().to_string();
+    let said = warning(&bus).expect("a warning");
     assert!(
         said.contains("a map of depth of 64x48 has 7 bytes"),
         "{said}"
     );
-    assert!(warnings().is_none());
+    assert_eq!(warning(&bus), None);
     assert_eq!(count(&harness, "without-map"), 2);
 }
 

@@ -16,58 +16,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use common::{asset, schemas};
+use common::{
+    asset, schemas,
+    stage::{Stage, example},
+};
 use serde_json::Value;
-
-/// The plugin as cargo has just built it, alone in a folder, and a place for recordings.
-struct Stage {
-    dir: tempfile::TempDir,
-}
-
-/// Where cargo puts what it builds for this profile.
-fn profile_folder() -> PathBuf {
-    let test = std::env::current_exe().expect("this test runs");
-    let folder = test.ancestors().nth(2);
-    folder.expect("target/<profile>/deps/<test>").to_owned()
-}
-
-impl Stage {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        // Cargo puts it beside the tests whatever it was asked for, and further up only where the
-        // plugin itself was.
-        let built = profile_folder().join("deps/libgstevr.so");
-        let plugins = dir.path().join("plugins");
-        fs::create_dir_all(&plugins).expect("the temporary directory can be written");
-        fs::copy(built, plugins.join("libgstevr.so"))
-            .expect("cargo has built the plugin beside its tests");
-        Self { dir }
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command
-            .env("GST_PLUGIN_PATH", self.dir.path().join("plugins"))
-            .env("GST_REGISTRY", self.dir.path().join("registry.bin"))
-            .stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a launch line.
-    fn launch(&self, line: &str) -> Output {
-        let mut command = self.command("gst-launch-1.0");
-        command
-            .args(line.split_whitespace())
-            .output()
-            .expect("gst-launch-1.0 is installed")
-    }
-
-    fn recordings(&self, name: &str) -> PathBuf {
-        let folder = self.dir.path().join(name);
-        fs::create_dir_all(&folder).expect("the temporary directory can be written");
-        folder
-    }
-}
 
 /// The launch line of the design, into `folder`.
 fn design_line(folder: &Path, model: &Path, labels: &str) -> String {
@@ -141,7 +94,7 @@ fn probe(clip: &Path) -> (u64, bool) {
 #[test]
 fn people_are_found_in_real_video_and_two_clips_recorded() {
     let stage = Stage::new();
-    let folder = stage.recordings("recordings");
+    let folder = stage.folder("recordings");
     let output = stage.launch(&design_line(&folder, &asset("EVR_TEST_MODEL"), "person"));
     assert!(output.status.success(), "{}", said(&output));
     assert!(
@@ -202,10 +155,10 @@ fn depths(sidecar: &Value, people: bool) -> Vec<f64> {
 fn who_comes_near_a_stereo_camera_is_recorded_and_how_near_is_told() {
     let stage = Stage::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = stage.recordings("near");
+    let folder = stage.folder("near");
     let script = root.join("pipelines/zed-distance.sh");
     let output = stage
-        .command(script.to_str().expect("a path of letters"))
+        .command(script)
         .args([asset("EVR_TEST_STEREO"), asset("EVR_TEST_MODEL")])
         .args([&folder, &root.join("xtask/assets/stereo.conf")])
         .arg("3")
@@ -234,8 +187,7 @@ fn who_comes_near_a_stereo_camera_is_recorded_and_how_near_is_told() {
 #[test]
 fn the_example_embeds_the_pipeline_and_prints_every_event() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let example = profile_folder().join("examples/record_events");
-    let output = Command::new(example)
+    let output = Command::new(example("record_events"))
         .args([
             asset("EVR_TEST_CLIP"),
             asset("EVR_TEST_MODEL"),
@@ -276,7 +228,7 @@ fn sidecars_are_the_same_in(runs: usize) {
     let stage = Stage::new();
     let mut first = None;
     for run in 0..runs {
-        let folder = stage.recordings(&format!("run-{run}"));
+        let folder = stage.folder(&format!("run-{run}"));
         let line = design_line(&folder, &asset("EVR_TEST_MODEL"), "person");
         let done = AtomicBool::new(false);
         let output = std::thread::scope(|scope| {
@@ -325,7 +277,7 @@ fn soak_twenty_runs_half_under_load_leave_the_same_sidecars() {
 #[test]
 fn an_interrupt_with_e_ends_only_when_the_last_clip_is_final() {
     let stage = Stage::new();
-    let folder = stage.recordings("recordings");
+    let folder = stage.folder("recordings");
     let line = format!(
         "-e -m videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 \
          ! x264enc key-int-max=25 tune=zerolatency ! h264parse ! signalgate name=gate \
@@ -397,7 +349,7 @@ fn must_fail(stage: &Stage, folder: &Path, line: &str, words: &[&str]) {
 #[test]
 fn a_wrong_model_file_is_named_with_its_cure() {
     let stage = Stage::new();
-    let folder = stage.recordings("recordings");
+    let folder = stage.folder("recordings");
     let line = design_line(&folder, Path::new("/nowhere/model.onnx"), "person");
     must_fail(
         &stage,
@@ -405,7 +357,7 @@ fn a_wrong_model_file_is_named_with_its_cure() {
         &line,
         &["onnxdetect", "/nowhere/model.onnx", "model-file"],
     );
-    let text = stage.dir.path().join("text.onnx");
+    let text = stage.path().join("text.onnx");
     fs::write(&text, "not a model").expect("the temporary directory can be written");
     let line = design_line(&folder, &text, "person");
     must_fail(&stage, &folder, &line, &["onnxdetect", "text.onnx"]);
@@ -414,7 +366,7 @@ fn a_wrong_model_file_is_named_with_its_cure() {
 #[test]
 fn an_unknown_label_is_named_with_its_cure() {
     let stage = Stage::new();
-    let folder = stage.recordings("recordings");
+    let folder = stage.folder("recordings");
     let line = design_line(&folder, &asset("EVR_TEST_MODEL"), "persn");
     must_fail(&stage, &folder, &line, &["count", "persn", "person"]);
 }
@@ -422,7 +374,7 @@ fn an_unknown_label_is_named_with_its_cure() {
 #[test]
 fn a_location_that_cannot_be_written_is_named_with_its_cure() {
     let stage = Stage::new();
-    let folder = stage.recordings("recordings");
+    let folder = stage.folder("recordings");
     for location in ["/proc/evr", "/dev/null/evr"] {
         let line = design_line(Path::new(location), &asset("EVR_TEST_MODEL"), "person");
         must_fail(&stage, &folder, &line, &["eventsink", location, "location"]);
@@ -432,7 +384,7 @@ fn a_location_that_cannot_be_written_is_named_with_its_cure() {
 #[test]
 fn caps_that_do_not_suit_are_named_with_their_cure() {
     let stage = Stage::new();
-    let folder = stage.recordings("recordings");
+    let folder = stage.folder("recordings");
     let sink = format!("eventsink location={}/{{n}}.mp4", folder.display());
     let raw = format!(
         "videotestsrc num-buffers=10 ! video/x-raw,width=64,height=64 ! signalgate ! {sink}"
@@ -454,7 +406,7 @@ fn caps_that_do_not_suit_are_named_with_their_cure() {
 #[test]
 fn without_onnx_runtime_the_plugin_loads_and_the_detector_says_how_to_get_it() {
     let stage = Stage::new();
-    let folder = stage.recordings("recordings");
+    let folder = stage.folder("recordings");
     let output = stage
         .command("gst-inspect-1.0")
         .arg("evr")

@@ -8,12 +8,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use serde_json::Value;
 
-use common::{Random, launch};
+use common::{Random, launch, until};
 
 /// Names the directory in which the recorder shall record.
 const DIRECTORY: &str = "EVR_RECOVERY_DIRECTORY";
@@ -147,17 +146,10 @@ impl Recorder {
 
     /// Waits until eventsink has been given `span` of media, and pulls the plug.
     fn kill_after(&mut self, span: u64) -> u64 {
-        let patience = Instant::now() + Duration::from_secs(60);
-        loop {
-            let given = self
-                .released()
-                .map_or(0, |(first, last)| last - first + FRAME);
-            if given >= span {
-                break;
-            }
-            assert!(Instant::now() < patience, "only {given} ns were recorded");
-            thread::sleep(Duration::from_millis(3));
-        }
+        until(&format!("{span} ns are recorded"), || {
+            let released = self.released();
+            released.is_some_and(|(first, last)| last - first + FRAME >= span)
+        });
         self.process.kill().expect("it runs");
         self.process.wait().expect("it was killed");
         let (first, last) = self.released().expect("it has recorded");
@@ -374,12 +366,10 @@ fn every_frame_that_the_sidecar_of_a_mended_mp4_counts_is_shown() {
 #[test]
 fn a_recorder_killed_before_anything_was_written_leaves_a_word() {
     let mut recorder = Recorder::start(MP4, false);
-    let patience = Instant::now() + Duration::from_secs(60);
     let sidecar = recorder.path().join("1.json.part");
-    while fs::metadata(&sidecar).map_or(0, |file| file.len()) == 0 {
-        assert!(Instant::now() < patience, "the recorder does not record");
-        thread::sleep(Duration::from_millis(3));
-    }
+    until("the recorder records", || {
+        fs::metadata(&sidecar).is_ok_and(|file| file.len() > 0)
+    });
     recorder.kill_after(FRAME);
     let told = recorder.restart();
     assert_eq!(told.name(), "evr-recording-failed", "{told}");
@@ -404,14 +394,10 @@ fn what_cannot_be_repaired_is_kept_and_not_tried_again() {
 #[test]
 fn a_recording_in_progress_is_nobody_elses_to_repair() {
     let mut recorder = Recorder::start(MP4, false);
-    let patience = Instant::now() + Duration::from_secs(60);
-    while recorder
-        .released()
-        .is_none_or(|(first, last)| last - first < SECOND)
-    {
-        assert!(Instant::now() < patience, "the recorder does not record");
-        thread::sleep(Duration::from_millis(3));
-    }
+    until("the recorder records", || {
+        let released = recorder.released();
+        released.is_some_and(|(first, last)| last - first >= SECOND)
+    });
     let line = format!(
         "fakesrc num-buffers=0 ! {} fakesrc ! fakesink",
         sink(recorder.path(), MP4.0)

@@ -1,6 +1,12 @@
 //! The example `replay_rules`: rules over what a `meta` pad told, and every decision with its reason.
 
+#[path = "common/stage.rs"]
+#[allow(dead_code, reason = "others use the rest")]
+mod stage;
+
 use std::{path::PathBuf, process::Command};
+
+use stage::example;
 
 const RULES: &str = r#"{
     "zones": {"door": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]},
@@ -36,12 +42,7 @@ fn replay(rules: &str, signals_alone: bool) -> (String, String, bool) {
         std::fs::write(&path, text).expect("it can be written");
         path
     };
-    let test = std::env::current_exe().expect("this test runs");
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .expect("target/<profile>/deps/<test>");
-    let output = Command::new(folder.join("examples/replay_rules"))
+    let output = Command::new(example("replay_rules"))
         .args(signals_alone.then_some("--signals"))
         .arg(write("rules.json", rules))
         .arg(write("seen.jsonl", SEEN))

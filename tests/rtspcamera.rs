@@ -18,7 +18,7 @@ use gst_rtsp_server::prelude::*;
 use serde_json::json;
 
 use broker::{Broker, Observer};
-use common::launch;
+use common::{PATIENCE, launch, until};
 
 /// On which port the server shall serve.
 const PORT: &str = "EVR_RTSP_PORT";
@@ -127,8 +127,8 @@ fn serve(port: u16, login: bool) -> Child {
 /// The next element message of that name.
 fn told(pipeline: &gst::Pipeline, name: &str) -> gst::Structure {
     let bus = pipeline.bus().expect("a pipeline has a bus");
-    let patience = Instant::now() + Duration::from_secs(60);
-    while let Some(message) = bus.timed_pop(gst::ClockTime::from_seconds(60)) {
+    let patience = Instant::now() + Duration::from(PATIENCE);
+    while let Some(message) = bus.timed_pop(PATIENCE) {
         if let gst::MessageView::Error(err) = message.view() {
             panic!("{}", err.error());
         }
@@ -162,11 +162,7 @@ fn count(pipeline: &gst::Pipeline) -> Arc<AtomicU64> {
 /// Waits until two more seconds have come: more than is held back of before.
 fn wait_for_media(counted: &AtomicU64) {
     let enough = counted.load(Ordering::Relaxed) + 50;
-    let patience = Instant::now() + Duration::from_secs(60);
-    while counted.load(Ordering::Relaxed) < enough {
-        assert!(Instant::now() < patience, "no media comes");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until("media comes", || counted.load(Ordering::Relaxed) >= enough);
 }
 
 #[test]

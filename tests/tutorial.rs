@@ -16,7 +16,7 @@ mod object_counter;
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
 };
@@ -26,7 +26,7 @@ use gst_rtsp_server::prelude::*;
 use serde_json::Value;
 
 use broker::{Broker, Observer};
-use common::{asset, until};
+use common::{asset, stage::Stage, until};
 
 /// Tells the counter where the broker is.
 const BROKER: &str = "EVR_TUTORIAL_BROKER";
@@ -159,20 +159,13 @@ fn show(feed: &gst_app::AppSrc, shown: &[gst::Sample]) {
 }
 
 /// The script, with the plugin as just built.
-fn tutorial(recordings: &Path, camera: &str, server: &str, broker: &str) -> Part {
-    let program = std::env::current_exe().expect("this test runs");
-    let built = program.with_file_name("libgstevr.so");
-    let plugins = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("tutorial");
-    fs::create_dir_all(&plugins).expect("the target folder is ours");
-    fs::copy(&built, plugins.join("libgstevr.so")).expect("cargo has built the plugin");
+fn tutorial(stage: &Stage, recordings: &Path, camera: &str, server: &str, broker: &str) -> Part {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/tutorial.sh");
-    let process = Command::new(script)
+    let process = stage
+        .command(script)
         .args([camera, server])
         .arg(recordings)
         .arg(broker)
-        .env("GST_PLUGIN_PATH", &plugins)
-        .env("GST_REGISTRY", plugins.with_extension("registry"))
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn();
     Part(process.expect("the script runs"))
@@ -186,9 +179,9 @@ fn next(observer: &Observer, kind: &str) -> Value {
 
 #[test]
 fn what_a_model_server_finds_makes_a_program_ask_for_a_recording_of_that_moment() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let recordings = directory.path().join("recordings");
-    let broker = Broker::open(directory.path());
+    let stage = Stage::new();
+    let recordings = stage.path().join("recordings");
+    let broker = Broker::open(stage.path());
     let (_camera, camera) = Part::of_this_file("serves_until_it_is_killed", "", "rtsp://");
     let (_server, server) = Part::start(
         Command::new(asset("EVR_TEST_PYTHON"))
@@ -200,7 +193,7 @@ fn what_a_model_server_finds_makes_a_program_ask_for_a_recording_of_that_moment(
     let observer = broker.observer();
     let triggers = broker.observer();
     let server = format!("{server}/score");
-    let mut tutorial = tutorial(&recordings, &camera, &server, &broker.url());
+    let mut tutorial = tutorial(&stage, &recordings, &camera, &server, &broker.url());
 
     let session = next(&observer, "MediaSessionEstablished");
     let sdp = session["data"]["sdp"].as_str().expect("a text");

@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod schemas;
+pub mod stage;
 
 use std::sync::Once;
 
@@ -107,6 +108,25 @@ pub fn refusal(line: &str) -> String {
         .expect("a pipeline can always be taken down");
     assert!(started.is_err(), "{line}: it starts");
     said.expect("what does not start says why")
+}
+
+/// The text of the first WARNING message that waits on a bus.
+pub fn warning(bus: &gst::Bus) -> Option<String> {
+    bus.pop_filtered(&[gst::MessageType::Warning])
+        .map(|message| warning_text(&message))
+}
+
+/// The text of the next WARNING message, once it comes.
+pub fn next_warning(bus: &gst::Bus) -> Option<String> {
+    bus.timed_pop_filtered(PATIENCE, &[gst::MessageType::Warning])
+        .map(|message| warning_text(&message))
+}
+
+fn warning_text(message: &gst::Message) -> String {
+    match message.view() {
+        gst::MessageView::Warning(warning) => warning.error().to_string(),
+        _ => unreachable!("nothing else was asked for"),
+    }
 }
 
 /// Numbers that look random and are the same in every run.

@@ -7,10 +7,10 @@ use std::process::Command;
 use gst::prelude::*;
 use serde_json::{Value, json};
 
+pub(crate) use crate::common::PATIENCE;
 use crate::common::{init, schemas};
 
 pub(crate) const SECOND: i64 = 1_000_000_000;
-pub(crate) const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(30);
 
 /// Encoded frames of 320x240 at 10 fps with a sync point every second, in decode order.
 pub(crate) struct Media {

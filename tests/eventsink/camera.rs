@@ -5,12 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
 use crate::bench::*;
-use crate::common::{launch, schemas};
+use crate::common::{launch, schemas, until};
 
 /// Frames a second.
 const RATE: u64 = 10;
@@ -186,14 +185,6 @@ fn filler(size: usize) -> gst::Buffer {
     gst::Buffer::from_mut_slice(bytes)
 }
 
-fn wait_until(holds: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < patience, "it never came true");
-        std::thread::yield_now();
-    }
-}
-
 fn reason(told: &gst::Structure) -> String {
     told.get("reason").expect("why")
 }
@@ -241,7 +232,7 @@ fn a_directory_that_is_deleted_within_a_clip_costs_that_clip_and_is_made_again()
     let rec = directory.path().join("rec");
     let mut camera = Camera::new(&rec);
     // The journal may just be writing there.
-    let remove = |_: &mut Camera| wait_until(|| fs::remove_dir_all(&rec).is_ok());
+    let remove = |_: &mut Camera| until("it is gone", || fs::remove_dir_all(&rec).is_ok());
     let told = camera.go_through(remove, || ());
     assert!(reason(&told).contains("rec/2.mp4"), "{told}");
     assert_eq!(camera.counted(), [2, 0, 1]);
@@ -258,7 +249,9 @@ fn a_disk_that_is_full_within_a_clip_keeps_what_was_written() {
     let part = disk.path().join("2.mp4.part");
     let fill = |camera: &mut Camera| {
         camera.run(12);
-        wait_until(|| fs::metadata(&part).is_ok_and(|file| file.len() > 0));
+        until("something is written", || {
+            fs::metadata(&part).is_ok_and(|file| file.len() > 0)
+        });
         let full = fs::write(&filler, vec![0; 2 << 20]).expect_err("it is too small");
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     };
@@ -279,7 +272,9 @@ fn a_directory_that_becomes_read_only_costs_the_clips_that_begin_there() {
     camera.good();
     // No file is open that would forbid it, once the journal has told of the clip.
     let journal = disk.path().join("events.jsonl");
-    wait_until(|| fs::read_to_string(&journal).is_ok_and(|text| text.contains("-available")));
+    until("the journal tells", || {
+        fs::read_to_string(&journal).is_ok_and(|text| text.contains("-available"))
+    });
     disk.run("mount", &["-o", "remount,ro"]);
     camera.open();
     camera.close();
@@ -357,7 +352,9 @@ fn a_disk_that_hangs_for_too_long_costs_its_clip_whole_groups_of_pictures() {
     camera.filling = 0;
     disk.run("fsfreeze", &["-u"]);
     let part = disk.path().join("2.mp4.part");
-    wait_until(|| fs::metadata(&part).is_ok_and(|file| file.len() > 24 << 20));
+    until("the disk has caught up", || {
+        fs::metadata(&part).is_ok_and(|file| file.len() > 24 << 20)
+    });
     camera.run(40);
     say(&camera, "stop");
     camera.run(20);

@@ -9,6 +9,7 @@ use gst::prelude::*;
 use serde_json::{Value, json};
 
 use crate::bench::*;
+use crate::common::next_warning;
 
 #[test]
 fn a_recording_becomes_a_clip_from_0_with_exactly_the_frames_its_sidecar_claims() {
@@ -368,13 +369,8 @@ fn an_application_names_clips_but_only_below_the_templates_directory() {
     for n in 1..=3 {
         bench.record(&Boundary::new(n, 0.0, 1.0), &media.buffers);
     }
-    let kinds = [gst::MessageType::Warning];
-    let warning = bench.bus.timed_pop_filtered(PATIENCE, &kinds);
-    let warning = warning.expect("a path outside is told");
-    let gst::MessageView::Warning(warning) = warning.view() else {
-        unreachable!("filtered")
-    };
-    assert!(warning.error().to_string().contains("../mine.mp4"));
+    let warning = next_warning(&bench.bus).expect("a path outside is told");
+    assert!(warning.contains("../mine.mp4"), "{warning}");
     bench.eos();
     let clips = names(directory.path());
     let clips = clips.iter().filter(|name| name.ends_with(".mp4"));

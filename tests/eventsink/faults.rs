@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
 use crate::bench::*;
+use crate::common::until;
 
 #[test]
 fn a_location_that_cannot_be_written_is_an_element_error_and_leaves_no_file() {
@@ -283,15 +283,10 @@ fn a_killed_process_loses_at_most_a_fragment_and_leaves_no_final_name() {
                 packets(&file, "a:0").len() / 47,
             )
         };
-        let patience = Instant::now() + Duration::from_secs(30);
-        while written() < (45, 0) || written().1 < 4 {
-            assert!(
-                Instant::now() < patience,
-                "{container}: only {:?}",
-                written()
-            );
-            std::thread::yield_now();
-        }
+        until(&format!("{container} holds as much"), || {
+            let (frames, sound) = written();
+            frames >= 45 && sound >= 4
+        });
         child.kill().expect("it runs");
         child.wait().expect("it has ended");
         assert!(written().0 >= 45 && written().1 >= 4, "{:?}", written());

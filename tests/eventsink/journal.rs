@@ -8,7 +8,7 @@ use gst::prelude::*;
 use serde_json::{Value, json};
 
 use crate::bench::*;
-use crate::common::schemas;
+use crate::common::{next_warning, schemas};
 
 fn bench(location: &str) -> Bench {
     let bench = Bench::new(location);
@@ -85,14 +85,8 @@ fn a_journal_that_a_crash_tore_is_mended_at_the_start() {
     torn.extend_from_slice(b"{\"specversion\":\"1.");
     fs::write(&journal, torn).expect("written");
     bench.play(&media);
-    let warning = bench
-        .bus
-        .timed_pop_filtered(PATIENCE, &[gst::MessageType::Warning]);
-    let warning = warning.expect("it says so");
-    let gst::MessageView::Warning(warning) = warning.view() else {
-        unreachable!("filtered")
-    };
-    assert!(warning.error().to_string().contains("half a line"));
+    let warning = next_warning(&bench.bus).expect("it says so");
+    assert!(warning.contains("half a line"), "{warning}");
     stop(&bench);
     assert_eq!(
         types(&lines(directory.path())),

@@ -77,6 +77,23 @@ impl Stage {
         }
     }
 
+    /// Records it all; `between` comes before the frame in the middle.
+    fn record(&self, id: u64, between: impl Fn()) {
+        let boundary = Boundary::new(id, 0.0, 9.0);
+        self.boundary(&boundary);
+        self.feed(between);
+        self.boundary(&boundary.closing());
+    }
+
+    /// A flush that an application sends; `during` comes before its end.
+    fn flush(&self, during: impl Fn()) {
+        let sink = &self.bench.sink;
+        assert!(sink.send_event(gst::event::FlushStart::new()));
+        during();
+        assert!(sink.send_event(gst::event::FlushStop::new(true)));
+        self.announce();
+    }
+
     /// What became of a recording: its state, its frames, its packets of sound.
     fn clip(&self, n: u32) -> (String, usize, usize) {
         let path = |extension: &str| self.directory.path().join(format!("{n}.{extension}"));
@@ -107,14 +124,11 @@ fn gaps_to_the_end_of_time_cost_no_frame_and_no_sound_that_comes_all_the_same() 
         (day, Some(day)),
     ] {
         let stage = Stage::new();
-        let boundary = Boundary::new(1, 0.0, 9.0);
-        stage.boundary(&boundary);
-        stage.feed(|| {
+        stage.record(1, || {
             let gap = gst::event::Gap::builder(start);
             let gap = gap.duration(duration).build();
             assert!(stage.bench.sink.send_event(gap), "every pad takes it");
         });
-        stage.boundary(&boundary.closing());
         stage.bench.eos();
         assert_eq!(stage.clip(1), stage.whole(), "{start} {duration:?}");
     }
@@ -145,22 +159,13 @@ fn a_flush_that_an_application_sends_to_the_element_cuts_what_is_open_and_no_mor
     let stage = Stage::new();
     stage.boundary(&Boundary::new(1, 0.0, 9.0));
     stage.feed(|| ());
-    assert!(stage.bench.sink.send_event(gst::event::FlushStart::new()));
-    for pad in stage.pads() {
-        let late = pad.chain(stage.video.buffers[0].clone());
-        assert_eq!(late, Err(gst::FlowError::Flushing), "{}", pad.name());
-    }
-    assert!(
-        stage
-            .bench
-            .sink
-            .send_event(gst::event::FlushStop::new(true))
-    );
-    stage.announce();
-    let next = Boundary::new(2, 0.0, 9.0);
-    stage.boundary(&next);
-    stage.feed(|| ());
-    stage.boundary(&next.closing());
+    stage.flush(|| {
+        for pad in stage.pads() {
+            let late = pad.chain(stage.video.buffers[0].clone());
+            assert_eq!(late, Err(gst::FlowError::Flushing), "{}", pad.name());
+        }
+    });
+    stage.record(2, || ());
     stage.bench.eos();
     let (_, frames, sounds) = stage.whole();
     assert_eq!(stage.clip(1), ("truncated".into(), frames, sounds));
@@ -187,9 +192,7 @@ fn a_time_that_cannot_be_costs_its_recording_at_most_and_never_the_pipeline() {
     ];
     for (pad, time) in (0..3).flat_map(|pad| times.map(|time| (pad, time))) {
         let stage = Stage::new();
-        let first = Boundary::new(1, 0.0, 9.0);
-        stage.boundary(&first);
-        stage.feed(|| {
+        stage.record(1, || {
             let media = [stage.video, stage.audio, stage.video][pad];
             let mut buffer = media.buffers[0].clone();
             let fields = buffer.make_mut();
@@ -198,20 +201,9 @@ fn a_time_that_cannot_be_costs_its_recording_at_most_and_never_the_pipeline() {
             fields.set_duration(time);
             stage.pads()[pad].chain(buffer).expect("it is taken");
         });
-        stage.boundary(&first.closing());
         // Times begin anew.
-        assert!(stage.bench.sink.send_event(gst::event::FlushStart::new()));
-        assert!(
-            stage
-                .bench
-                .sink
-                .send_event(gst::event::FlushStop::new(true))
-        );
-        stage.announce();
-        let next = Boundary::new(2, 0.0, 9.0);
-        stage.boundary(&next);
-        stage.feed(|| ());
-        stage.boundary(&next.closing());
+        stage.flush(|| ());
+        stage.record(2, || ());
         assert!(stage.bench.sink.send_event(gst::event::Eos::new()));
         let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
         let told = stage.bench.bus.timed_pop_filtered(PATIENCE, &kinds);

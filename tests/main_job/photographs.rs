@@ -14,8 +14,8 @@ use std::{
 use evr_zed::{calibration::Calibration, rectify::Rectified};
 use serde_json::Value;
 
-use super::{Stage, files, said, seconds, sidecars};
-use crate::common::asset;
+use super::{files, said, seconds, sidecars};
+use crate::common::{asset, stage::Stage};
 
 /// Of one eye.
 const SIZE: (u32, u32) = (960, 600);
@@ -30,7 +30,7 @@ const BOUND: f64 = 0.01;
 
 /// A recording of both eyes side by side.
 fn record(stage: &Stage, pair: &Path) -> PathBuf {
-    let clip = stage.dir.path().join("photographs.mp4");
+    let clip = stage.path().join("photographs.mp4");
     let both = fs::read(pair.join("both.bgr")).expect("depth.py wrote it");
     let grey = vec![128; both.len()];
     let line = format!(
@@ -100,7 +100,7 @@ impl Truth {
 
 /// What the script leaves of the clip, asked for motorcycles nearer than so many metres.
 fn nearer(stage: &Stage, (clip, pair): (&Path, &Path), metres: &str) -> PathBuf {
-    let folder = stage.recordings(metres);
+    let folder = stage.folder(metres);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/zed-distance.sh");
     let output = stage
         .command(script.to_str().expect("a path of letters"))

@@ -15,9 +15,8 @@ use std::{
     time::Duration,
 };
 
-use crate::common::until;
+use crate::common::{PATIENCE, until};
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Who hears what is retained here listens: mosquitto_sub keeps back that it has subscribed until
 /// it hears something.
 const PROBE: &str = "probe";
@@ -164,7 +163,8 @@ impl Observer {
             }
         });
         let observer = Self { process, heard };
-        wait.recv_timeout(PATIENCE).expect("it subscribes in time");
+        wait.recv_timeout(PATIENCE.into())
+            .expect("it subscribes in time");
         observer
     }
 
@@ -172,7 +172,7 @@ impl Observer {
     #[track_caller]
     pub fn next(&self) -> Heard {
         self.heard
-            .recv_timeout(PATIENCE)
+            .recv_timeout(PATIENCE.into())
             .expect("a message in time")
     }
 

@@ -16,8 +16,8 @@ use std::{
 use gst::prelude::*;
 use serde_json::Value;
 
-use crate::broker::{Broker, Door, Observer, PATIENCE};
-use crate::common::{launch, until};
+use crate::broker::{Broker, Door, Observer};
+use crate::common::{PATIENCE, launch, until};
 
 /// Names the broker to whom the process talks, and where its outbox is.
 const BROKER: &str = "EVR_MQTT_BROKER";
@@ -113,7 +113,7 @@ impl Process {
     fn say(&mut self, id: u32) -> (u64, u64) {
         writeln!(self.input, r#"{{"id":"{id}"}}"#).expect("it lives");
         self.taken
-            .recv_timeout(PATIENCE)
+            .recv_timeout(PATIENCE.into())
             .expect("it is taken in time")
     }
 

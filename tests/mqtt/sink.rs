@@ -12,7 +12,7 @@ use gst::prelude::*;
 use serde_json::Value;
 
 use crate::broker::{Broker, Door, Observer};
-use crate::common::{first_error, init, launch, play, until};
+use crate::common::{first_error, init, launch, next_warning, play, until};
 
 /// A pipeline whose `src` takes lines for a sink that talks to this broker.
 struct Told {
@@ -247,16 +247,7 @@ fn an_encrypted_connection_shows_who_we_are_and_trusts_nobody_else() {
 #[track_caller]
 fn warning(pipeline: &gst::Pipeline) -> String {
     let bus = pipeline.bus().expect("a pipeline has a bus");
-    let message = bus
-        .timed_pop_filtered(
-            gst::ClockTime::from_seconds(30),
-            &[gst::MessageType::Warning],
-        )
-        .expect("a warning in time");
-    match message.view() {
-        gst::MessageView::Warning(warning) => warning.error().to_string(),
-        _ => unreachable!("nothing else was asked for"),
-    }
+    next_warning(&bus).expect("a warning in time")
 }
 
 #[test]
