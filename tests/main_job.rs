@@ -149,24 +149,36 @@ fn depths(sidecar: &Value, people: bool) -> Vec<f64> {
     depths
 }
 
+/// What the script leaves of a stereo camera's recording, asked for people nearer than so many
+/// metres.
+fn nearer(stage: &Stage, recording: &Path, metres: &str) -> Vec<(PathBuf, Value)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = stage.folder(metres);
+    let output = stage
+        .command(root.join("pipelines/zed-distance.sh"))
+        .args([recording, &asset("EVR_TEST_MODEL"), &folder])
+        .arg(root.join("xtask/assets/stereo.conf"))
+        .arg(metres)
+        .output()
+        .expect("the script can be run");
+    assert!(output.status.success(), "{}", said(&output));
+    sidecars(&folder)
+}
+
+/// At least so many depths are told, and but for a few they are the true one, within that share.
+fn are_true(depths: &[f64], least: usize, truth: f64, bound: f64) {
+    assert!(depths.len() >= least, "{} have a place", depths.len());
+    let within = |depth: &&f64| (**depth / truth - 1.0).abs() < bound;
+    let right = depths.iter().filter(within).count();
+    assert!(right * 100 >= depths.len() * 95, "{truth}: {depths:?}");
+}
+
 /// People of the first event stand 2 m before the camera, those of the second 4 m, and the scene is
 /// 12 m away.
 #[test]
 fn who_comes_near_a_stereo_camera_is_recorded_and_how_near_is_told() {
     let stage = Stage::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = stage.folder("near");
-    let script = root.join("pipelines/zed-distance.sh");
-    let output = stage
-        .command(script)
-        .args([asset("EVR_TEST_STEREO"), asset("EVR_TEST_MODEL")])
-        .args([&folder, &root.join("xtask/assets/stereo.conf")])
-        .arg("3")
-        .output()
-        .expect("the script can be run");
-    assert!(output.status.success(), "{}", said(&output));
-
-    let sidecars = sidecars(&folder);
+    let sidecars = nearer(&stage, &asset("EVR_TEST_STEREO"), "3");
     let [(_, near)] = &sidecars[..] else {
         panic!("of two events one is near, {} recorded", sidecars.len())
     };
@@ -174,14 +186,31 @@ fn who_comes_near_a_stereo_camera_is_recorded_and_how_near_is_told() {
     assert!((5.9..=6.5).contains(&seconds(&event["start"])), "{event}");
     assert!((11.3..=12.1).contains(&seconds(&event["end"])), "{event}");
     assert!(near["clip"]["achieved_pre_roll"].as_f64() >= Some(3.0));
+    are_true(&depths(near, true), 50, 2.0, 0.02);
+    are_true(&depths(near, false), 50, 12.0, 0.05);
+}
 
-    for (people, truth, bound) in [(true, 2.0, 0.02), (false, 12.0, 0.05)] {
-        let depths = depths(near, people);
-        assert!(depths.len() >= 50, "{} have a place", depths.len());
-        let within = |depth: &&f64| (**depth / truth - 1.0).abs() < bound;
-        let right = depths.iter().filter(within).count();
-        assert!(right * 100 >= depths.len() * 95, "{truth}: {depths:?}");
-    }
+/// The second event's people, who are too far away for the run above, which tells nothing of them.
+#[test]
+fn who_stands_further_away_is_recorded_and_measured_too_where_that_is_asked_for() {
+    let stage = Stage::new();
+    // From a second before they come, as every frame takes its time.
+    let second = stage.path().join("second-event.mp4");
+    let cut = Command::new("ffmpeg")
+        .args("-v error -ss 19 -t 4 -i".split(' '))
+        .arg(asset("EVR_TEST_STEREO"))
+        .args("-c:v libx264 -qp 18 -bf 0".split(' '))
+        .arg(&second)
+        .stdin(Stdio::null())
+        .status();
+    assert!(cut.is_ok_and(|cut| cut.success()), "ffmpeg is installed");
+    let sidecars = nearer(&stage, &second, "5");
+    let [(_, far)] = &sidecars[..] else {
+        panic!("they come once, {} recorded", sidecars.len())
+    };
+    let start = seconds(&far["event"]["start"]);
+    assert!((0.9..=1.5).contains(&start), "{}", far["event"]);
+    are_true(&depths(far, true), 50, 4.0, 0.02);
 }
 
 #[test]

@@ -99,11 +99,11 @@ impl Truth {
 }
 
 /// What the script leaves of the clip, asked for motorcycles nearer than so many metres.
-fn nearer(stage: &Stage, (clip, pair): (&Path, &Path), metres: &str) -> PathBuf {
+fn motorcycles(stage: &Stage, (clip, pair): (&Path, &Path), metres: &str) -> PathBuf {
     let folder = stage.folder(metres);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/zed-distance.sh");
     let output = stage
-        .command(script.to_str().expect("a path of letters"))
+        .command(script)
         .args([clip, &asset("EVR_TEST_MODEL"), &folder])
         .arg(pair.join("camera.conf"))
         .args([metres, "motorcycle"])
@@ -121,7 +121,7 @@ fn soak_a_photographed_motorcycle_is_recorded_by_its_distance() {
     let clip = record(&stage, &pair);
     let truth = Truth::read(&pair);
 
-    let sidecars = sidecars(&nearer(&stage, (&clip, &pair), "2.5"));
+    let sidecars = sidecars(&motorcycles(&stage, (&clip, &pair), "2.5"));
     let [(_, sidecar)] = &sidecars[..] else {
         panic!("it is there once, {} recorded", sidecars.len())
     };
@@ -146,7 +146,7 @@ fn soak_a_photographed_motorcycle_is_recorded_by_its_distance() {
     let worst = worst.expect("counted above");
     assert!(error(worst) < BOUND, "told and true, in metres: {worst:?}");
 
-    let left = files(&nearer(&stage, (&clip, &pair), "2.2"), ".mp4");
+    let left = files(&motorcycles(&stage, (&clip, &pair), "2.2"), ".mp4");
     assert_eq!(left, Vec::<PathBuf>::new(), "it is further away than that");
     let what = "recording of a photographed motorcycle by its distance";
     println!(
