@@ -49,7 +49,7 @@ pub(super) fn read(buffer: &gst::BufferRef, (width, height): (u32, u32)) -> Vec<
         let at = object.location().ok()?;
         let label = object.obj_type();
         Some(Detection {
-            label: label.map_or(NAMELESS, |label| label.as_str()).to_owned(),
+            label: label.map_or(NAMELESS, |label| label.as_str()).into(),
             label_id: -1,
             confidence: f64::from(at.loc_conf_lvl),
             bbox: BoundingBox::from_corners(

@@ -112,10 +112,11 @@ pub(super) fn read(
     };
     // A tracker that votes says both.
     let voted = said.voted.zip(said.voted_id);
-    let (label, label_id) = voted.unwrap_or_else(|| {
-        let label = region.roi_type().to_owned();
-        (label, said.label_id.unwrap_or(-1))
-    });
+    let (label, label_id) = match voted {
+        Some((label, id)) => (label.into(), id),
+        // Numbered by GLib, and so there for good.
+        None => (region.roi_type().into(), said.label_id.unwrap_or(-1)),
+    };
     let detection = Detection {
         label,
         label_id,

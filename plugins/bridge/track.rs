@@ -63,7 +63,7 @@ fn object_id(Identity { id, label }: &Identity) -> gst::Structure {
     param.set_by_quark(BLANK.id, i32::try_from(*id).unwrap_or(i32::MAX));
     param.set_by_quark(BLANK.track_id, *id);
     if let Some((label, label_id)) = label {
-        param.set("label", label);
+        param.set("label", &**label);
         param.set("label_id", *label_id);
     }
     param
@@ -105,7 +105,7 @@ pub(crate) fn from_event(event: &gst::EventRef) -> Option<Ended> {
     let fields = event.structure().filter(|fields| fields.name() == ENDED)?;
     Some(Ended {
         id: fields.get("track-id").ok()?,
-        label: fields.get("label").ok()?,
+        label: fields.get::<String>("label").ok()?.into(),
         first: fields.get("first").ok()?,
         last: fields.get("last").ok()?,
         hits: fields.get("observations").ok()?,
@@ -116,7 +116,7 @@ pub(crate) fn from_event(event: &gst::EventRef) -> Option<Ended> {
 pub(crate) fn ended(ended: &Ended) -> gst::Structure {
     gst::Structure::builder(ENDED)
         .field("track-id", ended.id)
-        .field("label", &ended.label)
+        .field("label", &*ended.label)
         .field("first", ended.first)
         .field("last", ended.last)
         .field("observations", ended.hits)

@@ -324,7 +324,7 @@ impl Live {
             let raw = object.raw_label.map(|label| label.to_string());
             let known = sdk::CLASSES.iter().position(|class| *class == object.label);
             Detection {
-                label: raw.unwrap_or_else(|| object.label.to_owned()),
+                label: raw.map_or(object.label.into(), Into::into),
                 label_id: object.raw_label.or(known.map(|at| at as i32)).unwrap_or(-1),
                 confidence: f64::from(object.confidence),
                 bbox: BoundingBox::from_corners(

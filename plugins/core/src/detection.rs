@@ -1,5 +1,7 @@
 //! What inference says of a frame.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::json::Text;
@@ -49,11 +51,15 @@ impl BoundingBox {
     }
 }
 
+/// Name of a class: whoever has it for good lends it, as fifty objects a frame would else be fifty
+/// allocations.
+pub type Label = Cow<'static, str>;
+
 /// One object in one frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
     /// Name of the class, such as `person`.
-    pub label: String,
+    pub label: Label,
     /// Index of the class in the model's own numbering.
     #[serde(default, skip_serializing)]
     pub label_id: i32,

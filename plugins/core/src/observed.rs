@@ -182,7 +182,7 @@ mod tests {
             proptest::option::of(any::<i64>()),
         )
             .prop_map(|(label, confidence, left, track_id)| Detection {
-                label,
+                label: label.into(),
                 label_id: -1,
                 confidence: f64::from(confidence) / 1e3,
                 bbox: BoundingBox {

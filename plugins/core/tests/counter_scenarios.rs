@@ -49,7 +49,7 @@ fn detection(text: &str) -> Detection {
     };
     let track = track.trim().strip_prefix('#');
     Detection {
-        label: label.into(),
+        label: label.to_owned().into(),
         label_id: -1,
         confidence: number(confidence),
         bbox: BoundingBox { l, t, w, h },

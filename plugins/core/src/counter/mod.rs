@@ -227,7 +227,7 @@ mod tests {
     use crate::detection::{BoundingBox, Detection};
     use proptest::prelude::*;
 
-    fn seen(label: &str, confidence: f64) -> Detection {
+    fn seen(label: &'static str, confidence: f64) -> Detection {
         Detection {
             label: label.into(),
             label_id: -1,

@@ -189,7 +189,7 @@ fn most_frequent<'a>(counted: &[&Sifted<'a>]) -> Option<&'a str> {
     // Few: what a frame shows is of a kind or two.
     let mut tally: Vec<(&str, usize)> = Vec::new();
     for object in counted {
-        let label = object.detection.label.as_str();
+        let label = &*object.detection.label;
         match tally.iter_mut().find(|(other, _)| *other == label) {
             Some((_, times)) => *times += 1,
             None => tally.push((label, 1)),

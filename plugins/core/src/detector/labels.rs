@@ -128,7 +128,7 @@ impl Labels {
     pub fn detection(&self, candidate: &Candidate) -> Option<Detection> {
         let label = self.names.get(candidate.class)?.clone()?;
         Some(Detection {
-            label,
+            label: label.into(),
             label_id: self.first_id + i32::try_from(candidate.class).ok()?,
             confidence: f64::from(candidate.score),
             bbox: candidate.bbox,

@@ -92,7 +92,7 @@ fn of(object: &Detection, seen: &Seen) -> Value {
     let (b, px) = (object.bbox, |v: f64| rounded(v, 1e3));
     json!({
         "id": object.track_id.unwrap_or(-1).to_string(),
-        object.label.as_str(): {"confidence": rounded(object.confidence, 1e4)},
+        &*object.label: {"confidence": rounded(object.confidence, 1e4)},
         "bbox": {
             "topleftx": px(b.l * width),
             "toplefty": px(b.t * height),

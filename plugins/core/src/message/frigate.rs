@@ -30,7 +30,7 @@ impl Frigate {
             What::Observed(seen) => {
                 let mut now: BTreeMap<String, usize> = BTreeMap::new();
                 for object in &seen.observation.detections {
-                    *now.entry(object.label.clone()).or_default() += 1;
+                    *now.entry(object.label.to_string()).or_default() += 1;
                 }
                 self.count(&fact.source, now)
             }

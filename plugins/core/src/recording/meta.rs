@@ -43,7 +43,7 @@ fn entity(inference: &Value) -> Option<Detection> {
     let entity = inference.get("entity")?;
     let tag = entity.get("tag")?;
     Some(Detection {
-        label: tag.get("value")?.as_str()?.into(),
+        label: tag.get("value")?.as_str()?.to_owned().into(),
         label_id: -1,
         confidence: tag.get("confidence").and_then(Value::as_f64).unwrap_or(1.0),
         bbox: serde_json::from_value::<BoundingBox>(entity.get("box")?.clone()).ok()?,

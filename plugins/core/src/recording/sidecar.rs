@@ -289,7 +289,7 @@ pub fn label(signals: &[Value]) -> Option<String> {
             objects(signal)
                 .into_iter()
                 .next()
-                .map(|object| object.label)
+                .map(|object| object.label.into_owned())
         })
     })
 }
@@ -338,7 +338,7 @@ fn counts(detections: &[(Nanos, Vec<Detection>)]) -> BTreeMap<String, usize> {
     for (_, objects) in detections {
         for object in objects {
             let now = objects.iter().filter(|o| o.label == object.label).count();
-            let most = counts.entry(object.label.clone()).or_default();
+            let most = counts.entry(object.label.to_string()).or_default();
             *most = now.max(*most);
         }
     }

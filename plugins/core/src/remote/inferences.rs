@@ -110,7 +110,7 @@ pub(super) fn detections(
         let confidence = said.confidence.unwrap_or(1.0).clamp(0.0, 1.0);
         let counts = confidence >= f64::from(limits.confidence) && bbox.area() > 0.0;
         counts.then(|| Detection {
-            label: said.label,
+            label: said.label.into(),
             label_id: -1,
             confidence,
             bbox,
@@ -185,7 +185,7 @@ mod tests {
             entity("in the padding", 0.9, beside),
         ];
         let found = read(&format!(r#"{{"inferences":[{}]}}"#, all.join(","))).expect("sound");
-        let labels: Vec<_> = found.iter().map(|found| found.label.as_str()).collect();
+        let labels: Vec<_> = found.iter().map(|found| &*found.label).collect();
         assert_eq!(labels, ["b", "c"]);
     }
 
@@ -198,7 +198,7 @@ mod tests {
                 {"type":"classification","subType":"light","classification":{"confidence":1,"value":"day"}}]}"#,
         )
         .expect("sound");
-        let labels: Vec<_> = found.iter().map(|found| found.label.as_str()).collect();
+        let labels: Vec<_> = found.iter().map(|found| &*found.label).collect();
         assert_eq!(labels, ["day", "dark"]);
         assert_eq!(found[0].bbox.area(), 1.0);
     }

@@ -24,7 +24,7 @@ impl Vocabulary {
     /// [`RemoteError::Reply`] where a label is too long, or too many were used.
     pub fn learn(&mut self, found: &[Detection]) -> Result<(), RemoteError> {
         for Detection { label, .. } in found {
-            if self.known.contains(label) {
+            if self.known.contains(&**label) {
                 continue;
             }
             if label.len() > LONGEST {
@@ -35,7 +35,7 @@ impl Vocabulary {
                 let what = format!("more than {MOST} different labels");
                 return Err(RemoteError::Reply(what));
             }
-            self.known.insert(label.clone());
+            self.known.insert(label.to_string());
         }
         Ok(())
     }
@@ -48,7 +48,7 @@ mod tests {
 
     fn found(label: String) -> [Detection; 1] {
         [Detection {
-            label,
+            label: label.into(),
             label_id: -1,
             confidence: 1.0,
             bbox: BoundingBox::from_corners(0.0, 0.0, 1.0, 1.0),

@@ -16,7 +16,7 @@ mod track;
 use self::round::Round;
 pub use self::track::Ended;
 use self::track::{Stage, Track};
-use crate::detection::{BoundingBox, Detection};
+use crate::detection::{BoundingBox, Detection, Label};
 use crate::time::{Nanos, SECOND};
 
 /// Between two observations that do not say.
@@ -57,7 +57,7 @@ pub struct Identity {
     /// The track's number, from 1, never used again.
     pub id: i64,
     /// Its label and that label's number, where most of its detections say another one.
-    pub label: Option<(String, i32)>,
+    pub label: Option<(Label, i32)>,
 }
 
 /// What an observation made of the tracks.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Identity;
 use super::kalman::Filter;
-use crate::detection::{BoundingBox, Detection};
+use crate::detection::{BoundingBox, Detection, Label};
 use crate::time::Nanos;
 
 /// How well an object is known.
@@ -21,7 +21,7 @@ pub(super) enum Stage {
 /// What was seen under one label, and how surely in sum.
 #[derive(Debug)]
 struct Vote {
-    label: String,
+    label: Label,
     label_id: i32,
     weight: f64,
 }
@@ -47,7 +47,7 @@ pub struct Ended {
     /// Its number.
     pub id: i64,
     /// What most of its detections called it.
-    pub label: String,
+    pub label: Label,
     /// When it was first and last seen, in running time.
     pub first: Nanos,
     /// See `first`.
@@ -61,7 +61,7 @@ impl Ended {
     pub fn to_json(&self) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("track_id".into(), self.id.into());
-        members.insert("label".into(), self.label.as_str().into());
+        members.insert("label".into(), self.label.as_ref().into());
         members.insert("first".into(), self.first.into());
         members.insert("last".into(), self.last.into());
         members.insert("observations".into(), self.hits.into());
@@ -129,7 +129,7 @@ impl Track {
     pub(super) fn end(&self) -> Ended {
         Ended {
             id: self.id,
-            label: self.label().to_owned(),
+            label: self.votes[0].label.clone(),
             first: self.first,
             last: self.last,
             hits: self.hits,

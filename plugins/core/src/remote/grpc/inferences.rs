@@ -53,7 +53,7 @@ pub fn annotations(
         subtype: "objectDetection".into(),
         value: Some(Value::Entity(Entity {
             tag: Some(Tag {
-                value: object.label.clone(),
+                value: object.label.to_string(),
                 confidence: object.confidence as f32,
             }),
             bbox: rectangle(&object.bbox),

@@ -107,7 +107,7 @@ fn a_crowd_of_which_the_detector_misses_three_of_ten_is_kept_apart_better_than_b
     assert!(ours.switches < plain.switches, "{ours:?} {plain:?}");
 }
 
-fn seen(label: &str, confidence: f64, l: f64) -> Detection {
+fn seen(label: &'static str, confidence: f64, l: f64) -> Detection {
     Detection {
         label: label.into(),
         label_id: label.len() as i32,
@@ -240,7 +240,7 @@ fn a_label_is_what_most_of_its_detections_say() {
     {
         let outcome = tracker.observe(Some(n as Nanos * FRAME), 1.0, &[seen(label, 0.8, 0.4)]);
         let voted = outcome.identities[0].clone().and_then(|it| it.label);
-        labels.push(voted.map_or(label.to_owned(), |it| it.0));
+        labels.push(voted.map_or(label.into(), |it| it.0));
     }
     assert_eq!(labels, ["car", "car", "car", "car", "car", "car", "truck"]);
     assert_eq!(tracker.finish()[0].label, "truck");
