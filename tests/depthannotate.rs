@@ -156,6 +156,32 @@ fn who_has_a_place_keeps_it_and_motion_has_none() {
     assert_eq!(count(&harness, "located"), 1);
 }
 
+/// A detector that lets no frame wait says what it saw on a later frame, whose map is another one.
+#[test]
+fn what_an_earlier_frame_showed_is_not_measured_on_this_ones_map() {
+    let mut harness = harness("depthannotate name=annotate");
+    let mut buffer = frame(&[(64, 192), (480, 192)]);
+    let fields = buffer.make_mut();
+    attach(fields, &map());
+    let mut regions = fields.iter_meta_mut::<VideoRegionOfInterestMeta>();
+    let predicted = gst::Structure::builder("detection").field("predicted", true);
+    regions
+        .nth(1)
+        .expect("two persons")
+        .add_param(predicted.build());
+    let mut seen = gst::meta::CustomMeta::add(fields, "GstEvrObservationMeta")
+        .expect("the plugin registers the meta");
+    seen.mut_structure().set("age", 40_000_000_u64);
+    let out = harness.push_and_pull(buffer).expect("frames pass");
+    let [seen, predicted] = places(&out)[..] else {
+        panic!("two regions")
+    };
+    assert_eq!(seen, None);
+    assert_eq!(predicted.expect("the map tells it").1[2], 6.0);
+    assert_eq!(count(&harness, "located"), 1);
+    assert_eq!(count(&harness, "unknown"), 1);
+}
+
 #[test]
 fn where_the_map_says_nothing_nothing_is_said() {
     let mut harness = harness("depthannotate name=annotate");

@@ -7,13 +7,14 @@
 //! conversion and scaling keep it; so does what moves the picture within its frame, and makes it
 //! wrong: cropping, borders (those of a letterboxing `videoscale` too), flips and rotations.
 
-use evr_core::{
-    detection::BoundingBox,
-    space::{DepthMap, Lens, Place, SpaceError},
-};
+use evr_core::space::{DepthMap, Lens, Place, SpaceError};
+use glib::value::FromValue;
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::region::{self, Kind};
+use super::{
+    detection,
+    region::{self, Kind},
+};
 
 const META: &str = "GstEvrDepthMeta";
 
@@ -27,7 +28,7 @@ pub(crate) fn register_meta() {
 /// Why what stands on a frame is no map of depth.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DepthError {
-    #[error("it has no {0}")]
+    #[error("it has no {0} of the right type")]
     Missing(&'static str),
     #[error("its map cannot be read: {0}")]
     Unreadable(#[from] glib::BoolError),
@@ -66,22 +67,22 @@ impl Depth {
             return Ok(None);
         };
         let fields = meta.structure();
-        let number = |name| {
-            let number = fields.get::<f64>(name);
-            number.map_err(|_| DepthError::Missing(name))
-        };
-        let side = |name| fields.get(name).map_err(|_| DepthError::Missing(name));
         Ok(Some(Self {
-            map: fields
-                .get("depth")
-                .map_err(|_| DepthError::Missing("depth"))?,
-            size: (side("width")?, side("height")?),
+            map: field(fields, "depth")?,
+            size: (field(fields, "width")?, field(fields, "height")?),
             lens: Lens::new(
-                (number("focal-x")?, number("focal-y")?),
-                (number("centre-x")?, number("centre-y")?),
+                (field(fields, "focal-x")?, field(fields, "focal-y")?),
+                (field(fields, "centre-x")?, field(fields, "centre-y")?),
             )?,
         }))
     }
+}
+
+fn field<'a, T: FromValue<'a>>(
+    fields: &'a gst::StructureRef,
+    name: &'static str,
+) -> Result<T, DepthError> {
+    fields.get(name).map_err(|_| DepthError::Missing(name))
 }
 
 /// Takes the map off a frame.
@@ -94,7 +95,8 @@ pub(crate) fn remove(buffer: &mut gst::BufferRef) {
 
 /// Whether a frame carries a map.
 pub(crate) fn is_on(buffer: &gst::BufferRef) -> bool {
-    // Few encoded frames carry anything, and looking a meta up by its letters costs as much as holding a buffer does.
+    // Few encoded frames carry anything, and looking a meta up by its letters costs as much as
+    // holding a buffer does.
     let bare = buffer.iter_meta::<gst::Meta>().next().is_none();
     !bare && gst::meta::CustomMeta::from_buffer(buffer, META).is_ok()
 }
@@ -109,7 +111,8 @@ pub(crate) struct Annotated {
 }
 
 /// Writes onto the regions of a frame of `width` by `height` pixels where in space they are, seen or
-/// predicted; those keep it of which somebody has said it before.
+/// predicted; those keep it of which somebody has said it before. Of what was seen in an earlier
+/// frame, or came as GStreamer's analytics metas alone, the map says nothing.
 pub(crate) fn annotate(
     buffer: &mut gst::BufferRef,
     depth: &Depth,
@@ -118,12 +121,17 @@ pub(crate) fn annotate(
     let bytes = depth.map.map_readable()?;
     let (width, height) = depth.size;
     let map = DepthMap::new((width as usize, height as usize), &bytes, depth.lens)?;
+    let is_seen_here = detection::age(buffer) == 0;
     let mut annotated = Annotated::default();
+    let mut has_objects = false;
     for mut region in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>() {
-        let Some(bbox) = unplaced(&region, size) else {
+        let (kind, detection) = region::read(&region, size);
+        has_objects |= kind != Kind::Motion;
+        if kind == Kind::Motion || detection.distance.is_some() {
             continue;
-        };
-        match map.place(&bbox) {
+        }
+        let is_here = is_seen_here || kind == Kind::Predicted;
+        match is_here.then(|| map.place(&detection.bbox)).flatten() {
             Some(Place { distance, position }) => {
                 region.add_param(region::space(distance, Some(position)));
                 annotated.located += 1;
@@ -131,20 +139,14 @@ pub(crate) fn annotate(
             None => annotated.unknown += 1,
         }
     }
+    if !has_objects {
+        annotated.unknown = detection::shown(buffer, size).len() as u64;
+    }
     Ok(annotated)
 }
 
-/// Whether a frame has a region that could be told its place.
+/// Whether a frame has a detection of which nobody has said where it is.
 pub(crate) fn is_wanted(buffer: &gst::BufferRef, size: (u32, u32)) -> bool {
-    let mut regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
-    regions.any(|region| unplaced(&region, size).is_some())
-}
-
-/// The box of a region that is about an object of which nobody has said where it is.
-fn unplaced(region: &VideoRegionOfInterestMeta, size: (u32, u32)) -> Option<BoundingBox> {
-    if region.params().any(|param| param.name() == region::SPACE) {
-        return None;
-    }
-    let (kind, detection) = region::read(region, size);
-    (kind != Kind::Motion).then_some(detection.bbox)
+    let shown = detection::shown(buffer, size);
+    shown.iter().any(|detection| detection.distance.is_none())
 }

@@ -21,7 +21,7 @@ pub(super) const DETECTION: &str = "detection";
 pub(super) const OBJECT_ID: &str = "object_id";
 
 /// Where it is in space, whoever measured that.
-pub(super) const SPACE: &str = "space";
+const SPACE: &str = "space";
 
 /// What a region is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
