@@ -37,12 +37,29 @@ pub(crate) fn size(caps: &gst::StructureRef) -> Option<(u32, u32)> {
     Some((side("width")?, side("height")?))
 }
 
+/// The pads of an element that takes frames of such caps, and gives them.
+pub(crate) fn templates(caps: &gst::Caps) -> Vec<gst::PadTemplate> {
+    let sides = [
+        ("sink", gst::PadDirection::Sink),
+        ("src", gst::PadDirection::Src),
+    ];
+    sides
+        .map(|(name, direction)| {
+            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps)
+                .expect("an always pad with caps is a sound template")
+        })
+        .into()
+}
+
 /// Frames pass as they are, so their memory is a matter between the neighbours.
 pub(crate) fn propose_allocation(
     element: &impl IsA<gst_base::BaseTransform>,
+    category: &gst::DebugCategory,
     query: &mut gst::query::Allocation,
-) -> bool {
-    element.src_pad().peer_query(query)
+) -> Result<(), gst::LoggableError> {
+    let proposed = element.src_pad().peer_query(query);
+    let nobody = || gst::loggable_error!(category, "nobody behind proposes memory");
+    proposed.then_some(()).ok_or_else(nobody)
 }
 
 /// The frame to write on. Where another branch holds it, too, what is written on it is copied and
@@ -51,12 +68,8 @@ pub(crate) fn writable(buffer: InputBuffer) -> Result<PrepareOutputBufferSuccess
     Ok(match buffer {
         InputBuffer::Writable(_) => PrepareOutputBufferSuccess::InputBuffer,
         InputBuffer::Readable(shared) => {
-            let mut copy = gst::Buffer::new();
-            let target = copy.get_mut().expect("a new buffer has one owner");
-            shared
-                .copy_into(target, gst::BUFFER_COPY_ALL, ..)
-                .map_err(|_| gst::FlowError::Error)?;
-            PrepareOutputBufferSuccess::Buffer(copy)
+            let copy = shared.copy_region(gst::BUFFER_COPY_ALL, ..);
+            PrepareOutputBufferSuccess::Buffer(copy.map_err(|_| gst::FlowError::Error)?)
         }
     })
 }

@@ -2,8 +2,8 @@
 //!
 //! Draws onto raw video what a detector before it has found: a box an object, with its label, its
 //! confidence and the identity that a tracker gave it, also where a tracker only predicts the box;
-//! also zones, and a mark while something is recorded. It writes into the frames, so it stands where they are shown, and never before a
-//! detector.
+//! also zones, and a mark while something is recorded. It writes into the frames, so it stands where
+//! they are shown, and never before a detector.
 //!
 //! The mark follows the recordings of a `signalgate` before it; where there is none, an application
 //! sets `recording`.
@@ -25,6 +25,7 @@ use gst_video::{VideoFrameRef, VideoInfo};
 use super::canvas::{Canvas, FORMATS};
 use super::scene::{Painter, Words};
 use crate::bridge::detection;
+use crate::bridge::passing;
 use crate::bridge::recording::{Phase, Recording};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -157,15 +158,7 @@ impl ElementImpl for DetectionOverlay {
             let caps = gst_video::VideoCapsBuilder::new()
                 .format_list(FORMATS)
                 .build();
-            [
-                ("sink", gst::PadDirection::Sink),
-                ("src", gst::PadDirection::Src),
-            ]
-            .map(|(name, direction)| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                    .expect("an always pad with caps is a sound template")
-            })
-            .into()
+            passing::templates(&caps)
         });
         &TEMPLATES
     }

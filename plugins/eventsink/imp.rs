@@ -29,6 +29,7 @@ use super::pads;
 use super::recorder::{Action, Config, Recorder};
 use super::repair::Repair;
 use super::shelf::Shelf;
+use crate::bridge::time::span;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -192,7 +193,7 @@ impl EventSink {
         }
         let limits = Limits {
             max_total_bytes: settings.max_total_bytes,
-            max_age: i64::try_from(settings.max_age.nseconds()).unwrap_or(i64::MAX),
+            max_age: span(settings.max_age.nseconds()),
             max_files: settings.max_files,
             min_free_bytes: settings.min_free_bytes,
         };

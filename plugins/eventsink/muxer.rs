@@ -6,6 +6,7 @@ use gst::prelude::*;
 
 use super::caps::Input;
 use super::pads::Kind;
+use crate::bridge::time::span;
 
 /// Ticks a second of a track whose caps tell no frame rate; mp4mux would take 10000, which
 /// rounds 1/30 s.
@@ -57,7 +58,7 @@ pub(super) fn make(
             muxer.set_property("latency", AHEAD);
         }
         Container::Matroska => {
-            let longest = i64::try_from(fragment.nseconds()).unwrap_or(i64::MAX);
+            let longest = span(fragment.nseconds());
             muxer.set_property("max-cluster-duration", longest);
             muxer.set_property("min-cluster-duration", longest / 2);
             muxer.set_property("offset-to-zero", true);

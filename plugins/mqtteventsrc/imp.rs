@@ -30,7 +30,7 @@ use crate::{
     bridge::{
         message,
         signal::{any_caps, line, text_buffer},
-        time::utc_now,
+        time::{span, utc_now},
     },
     mqtt::MqttVersion,
 };
@@ -146,7 +146,7 @@ impl MqttEventSrc {
 
     fn running_time(&self) -> Option<Nanos> {
         let running = self.obj().current_running_time()?;
-        Nanos::try_from(running.nseconds()).ok()
+        Some(span(running.nseconds()))
     }
 
     fn hear(&self, topic: &str, payload: &[u8]) {

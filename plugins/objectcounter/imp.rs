@@ -12,6 +12,7 @@ use super::state::{Seen, State};
 use super::{ObjectCounterDirection, ObjectCounterEmit, ObjectCounterReference};
 use crate::bridge::{
     model::Model,
+    passing,
     producer::{self, Outlets, Producer},
     signal::text_buffer,
     track,
@@ -306,7 +307,7 @@ impl Producer for ObjectCounter {
             }
             gst::EventView::FlushStop(_) => self.lock().flush(),
             gst::EventView::Caps(caps) => {
-                let size = caps.caps().structure(0).and_then(size);
+                let size = caps.caps().structure(0).and_then(passing::size);
                 let Some(size) = size else {
                     gst::error!(CAT, imp = self, "No width and height in {:?}", caps.caps());
                     return false;
@@ -330,11 +331,6 @@ impl Producer for ObjectCounter {
         producer::follow(self, &event);
         gst::Pad::event_default(pad, Some(&*self.obj()), event)
     }
-}
-
-fn size(caps: &gst::StructureRef) -> Option<(u32, u32)> {
-    let side = |name| u32::try_from(caps.get::<i32>(name).ok()?).ok();
-    Some((side("width")?, side("height")?))
 }
 
 #[glib::object_subclass]

@@ -225,15 +225,7 @@ impl ElementImpl for ObjectTracker {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let caps = gst::Caps::builder("video/x-raw").any_features().build();
-            [
-                ("sink", gst::PadDirection::Sink),
-                ("src", gst::PadDirection::Src),
-            ]
-            .map(|(name, direction)| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                    .expect("an always pad with caps is a sound template")
-            })
-            .into()
+            passing::templates(&caps)
         });
         &TEMPLATES
     }
@@ -285,11 +277,7 @@ impl BaseTransformImpl for ObjectTracker {
         _: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        if passing::propose_allocation(&*self.obj(), query) {
-            Ok(())
-        } else {
-            Err(gst::loggable_error!(CAT, "nobody behind proposes memory"))
-        }
+        passing::propose_allocation(&*self.obj(), &CAT, query)
     }
 
     fn prepare_output_buffer(

@@ -223,10 +223,8 @@ impl OnnxDetect {
         let done = worker.collect();
         if self.state().due && worker.is_free() {
             self.state().due = false;
-            let mut shared = gst::Buffer::new();
-            let target = shared.get_mut().expect("a new buffer has one owner");
-            buffer
-                .copy_into(target, gst::BUFFER_COPY_ALL, ..)
+            let shared = buffer
+                .copy_region(gst::BUFFER_COPY_ALL, ..)
                 .map_err(|_| "a frame cannot be shared: send system memory".to_string())?;
             worker.give(Job {
                 buffer: shared,
@@ -341,15 +339,7 @@ impl ElementImpl for OnnxDetect {
             let caps = gst_video::VideoCapsBuilder::new()
                 .format_list(FORMATS)
                 .build();
-            [
-                ("sink", gst::PadDirection::Sink),
-                ("src", gst::PadDirection::Src),
-            ]
-            .map(|(name, direction)| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                    .expect("an always pad with caps is a sound template")
-            })
-            .into()
+            passing::templates(&caps)
         });
         &TEMPLATES
     }
@@ -427,11 +417,7 @@ impl BaseTransformImpl for OnnxDetect {
         _: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        if passing::propose_allocation(&*self.obj(), query) {
-            Ok(())
-        } else {
-            Err(gst::loggable_error!(CAT, "nobody behind proposes memory"))
-        }
+        passing::propose_allocation(&*self.obj(), &CAT, query)
     }
 
     fn prepare_output_buffer(

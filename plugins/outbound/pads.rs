@@ -11,7 +11,7 @@ use gst::{prelude::*, subclass::prelude::*};
 use super::teller::{self, Teller};
 use crate::bridge::{
     signal::any_caps,
-    time::{running_time, utc_now},
+    time::{running_time, span, utc_now},
 };
 
 const NAME: &str = "sink_%u";
@@ -236,7 +236,7 @@ fn epoch<T: Teller>(this: &T, pad: &gst::Pad) -> Nanos {
     let live = pad.peer_query(&mut latency) && latency.result().0;
     let running = this.obj().current_running_time();
     let epoch = match running.filter(|_| live) {
-        Some(running) => utc_now() - Nanos::try_from(running.nseconds()).unwrap_or(0),
+        Some(running) => utc_now() - span(running.nseconds()),
         None => 0,
     };
     // A live pipeline that does not run yet will tell later.

@@ -270,10 +270,6 @@ fn nanos(since: Instant) -> i64 {
 
 /// A buffer of the same memory.
 fn share(buffer: &gst::BufferRef) -> Result<gst::Buffer, String> {
-    let mut shared = gst::Buffer::new();
-    let target = shared.get_mut().expect("a new buffer has one owner");
-    buffer
-        .copy_into(target, gst::BUFFER_COPY_ALL, ..)
-        .map_err(|_| "a frame cannot be shared: send system memory".to_string())?;
-    Ok(shared)
+    let shared = buffer.copy_region(gst::BUFFER_COPY_ALL, ..);
+    shared.map_err(|_| "a frame cannot be shared: send system memory".to_string())
 }

@@ -39,15 +39,7 @@ pub(crate) fn pad_templates() -> &'static [gst::PadTemplate] {
         let caps = gst_video::VideoCapsBuilder::new()
             .format_list(FORMATS)
             .build();
-        [
-            ("sink", gst::PadDirection::Sink),
-            ("src", gst::PadDirection::Src),
-        ]
-        .map(|(name, direction)| {
-            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                .expect("an always pad with caps is a sound template")
-        })
-        .into()
+        passing::templates(&caps)
     });
     &TEMPLATES
 }
@@ -133,14 +125,7 @@ pub(crate) fn propose_allocation<T: Watcher>(
     this: &T,
     query: &mut gst::query::Allocation,
 ) -> Result<(), gst::LoggableError> {
-    if passing::propose_allocation(&*this.obj(), query) {
-        Ok(())
-    } else {
-        Err(gst::loggable_error!(
-            T::category(),
-            "nobody behind proposes memory"
-        ))
-    }
+    passing::propose_allocation(&*this.obj(), &T::category(), query)
 }
 
 /// A frame passes, perhaps with what the server has found.

@@ -238,7 +238,7 @@ impl Listener for Voice {
         gst::info!(CAT, obj = camera, "{fields}");
         bridge::message::post(&camera, fields, &json);
         let now = camera.current_running_time();
-        let at = now.and_then(|now| i64::try_from(now.nseconds()).ok());
+        let at = now.map(|now| bridge::time::span(now.nseconds()));
         let line = news.line(source, &location, at);
         camera.imp().lifecycle.tell(&line, now);
     }
