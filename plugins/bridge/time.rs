@@ -57,8 +57,10 @@ const UNIX: &str = "timestamp/x-unix";
 /// Says when a buffer was captured, in nanoseconds since 1970-01-01T00:00:00Z.
 pub(crate) fn set_reference_utc(buffer: &mut gst::BufferRef, captured: u64) {
     static REFERENCE: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple(UNIX));
-    let captured = gst::ClockTime::from_nseconds(captured);
-    gst::ReferenceTimestampMeta::add(buffer, &REFERENCE, captured, gst::ClockTime::NONE);
+    // All bits set mean no time to GStreamer.
+    if let Ok(captured) = gst::ClockTime::try_from(captured) {
+        gst::ReferenceTimestampMeta::add(buffer, &REFERENCE, captured, gst::ClockTime::NONE);
+    }
 }
 
 /// Seconds from NTP's epoch, 1900, to 1970.
@@ -121,7 +123,10 @@ mod tests {
         assert_eq!(of("timestamp/x-ptp", 10), None);
         assert_eq!(reference_utc(&gst::Buffer::new()), None);
         let mut buffer = gst::Buffer::new();
-        set_reference_utc(buffer.get_mut().expect("a new buffer has one owner"), 10);
-        assert_eq!(reference_utc(&buffer), Some(10));
+        let fields = buffer.get_mut().expect("a new buffer has one owner");
+        set_reference_utc(fields, u64::MAX);
+        assert_eq!(reference_utc(fields), None);
+        set_reference_utc(fields, 10);
+        assert_eq!(reference_utc(fields), Some(10));
     }
 }

@@ -84,9 +84,14 @@ impl Settings {
     pub(super) fn is_live(&self) -> bool {
         match self.way() {
             Way::File | Way::Svo => self.real_time,
-            Way::Sdk if set(&self.svo_file_path).is_some() => self.real_time,
+            Way::Sdk if self.names_svo() => self.real_time,
             Way::Sdk | Way::Uvc | Way::Either => true,
         }
+    }
+
+    /// Whether the SDK, where it is used, plays a file and shows no camera.
+    pub(super) fn names_svo(&self) -> bool {
+        set(&self.svo_file_path).is_some()
     }
 
     fn input(&self) -> Result<sdk::Input, SettingsError> {

@@ -40,6 +40,7 @@ mod sensed;
 mod settings;
 mod source;
 mod svo;
+mod times;
 mod words;
 
 /// What is shown of both eyes. The numbers are those of Stereolabs' element.

@@ -20,6 +20,7 @@ use super::{
     live::{self, Live},
     play::{self, Played, frame_time},
     settings::Settings,
+    times::FileTimes,
 };
 use crate::bridge::time::utc_now;
 
@@ -41,8 +42,8 @@ enum Pictures {
 struct State {
     /// `None` also while a picture is waited for: the streaming thread then holds it.
     pictures: Option<Pictures>,
-    /// When the first picture of an SVO file was taken, in ns since 1970.
-    first: Option<u64>,
+    /// Of an SVO file that the SDK plays: its pictures were taken long ago.
+    times: Option<FileTimes>,
     recording: bool,
     interrupted: Option<Arc<AtomicBool>>,
     real_time: bool,
@@ -153,17 +154,16 @@ impl Source {
     }
 
     /// Gives a camera's picture the running time at which it was taken, and one of an SVO file its
-    /// time in the file.
+    /// time in the file, or at the file's pace.
     fn stamp(&self, picture: live::Picture) -> gst::Buffer {
         let running = self.running_time().unwrap_or_default();
         let now = u64::try_from(utc_now()).unwrap_or(0);
         let age = now.saturating_sub(picture.captured);
         let mut state = self.lock();
-        let pts = if state.real_time {
-            running.saturating_sub(gst::ClockTime::from_nseconds(age))
-        } else {
-            let first = *state.first.get_or_insert(picture.captured);
-            gst::ClockTime::from_nseconds(picture.captured.saturating_sub(first))
+        let paced = state.real_time.then_some(running);
+        let pts = match &mut state.times {
+            None => running.saturating_sub(gst::ClockTime::from_nseconds(age)),
+            Some(times) => times.of(picture.captured, paced),
         };
         let mut buffer = picture.buffer;
         let fields = buffer.make_mut();
@@ -181,6 +181,7 @@ impl Source {
         *self.lock() = State {
             interrupted: Some(live.interrupted()),
             real_time: settings.is_live(),
+            times: settings.names_svo().then(FileTimes::default),
             frame: frame_time(info.fps()),
             latency: gst::ClockTime::try_from(live.latency).unwrap_or_default(),
             caps: info.to_caps().ok(),

@@ -152,6 +152,23 @@ fn an_svo_file_ends_with_eos_and_its_times_begin_at_zero() {
 }
 
 #[test]
+fn an_svo_file_in_real_time_is_live_and_its_pictures_have_the_times_at_which_they_come() {
+    let (_folder, sdk) = sdk(&["END_AT=40"]);
+    let (pipeline, sink) = start(&format!(
+        "{sdk} svo-file-path=walk.svo2 svo-real-time-mode=true"
+    ));
+    let source = pipeline.by_name("zed").expect("the line names it");
+    let mut latency = gst::query::Latency::new();
+    assert!(source.query(&mut latency) && latency.result().0);
+    let times: Vec<_> = rest(&pipeline, &sink).iter().map(pts).collect();
+    let end = pipeline.current_running_time().expect("it plays");
+    assert!(times.len() > 1, "{times:?}");
+    assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+    assert!(times.last() <= Some(&end.nseconds()), "{times:?} by {end}");
+    pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
 fn settings_change_and_svo_files_are_recorded_while_it_plays() {
     let (folder, sdk) = sdk(&[]);
     let (pipeline, sink) = start(&format!("{sdk} ctrl-aec-agc=false ctrl-gain=10"));
