@@ -1,8 +1,9 @@
-//! Which camera is opened, and by which of the two ways.
+//! Which camera is opened, and by which of the two ways; from there on both are spoken with alike.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use evr_zed::{sdk, uvc};
+use evr_zed::{control::Control, sdk, uvc};
 
 use super::asked::Way;
 use super::settings::Settings;
@@ -10,6 +11,77 @@ use super::settings::Settings;
 pub(super) enum Device {
     Sdk(sdk::Session),
     Uvc(Box<uvc::Camera>),
+}
+
+/// A backend's frame.
+pub(super) enum Shot {
+    Sdk(Box<sdk::Frame>),
+    Uvc(Box<uvc::Frame>),
+}
+
+/// What became of waiting for a frame.
+pub(super) enum Waited {
+    Shot(Shot),
+    /// Something to be told that stops nothing.
+    Warning(String),
+    /// The camera has gone, and is waited for.
+    Lost(String),
+    End,
+    Interrupted,
+}
+
+impl Device {
+    pub(super) fn wait(&mut self, interrupted: &AtomicBool) -> Result<Waited, String> {
+        match self {
+            Self::Sdk(session) => match session.next(interrupted) {
+                Ok(event) => Ok(event.map_or(Waited::Interrupted, of_sdk)),
+                Err(err) => Err(err.to_string()),
+            },
+            Self::Uvc(camera) => match camera.next(interrupted) {
+                Ok(event) => Ok(event.map_or(Waited::Interrupted, of_uvc)),
+                Err(err) => Err(err.to_string()),
+            },
+        }
+    }
+
+    pub(super) fn set(&mut self, control: Control) {
+        match self {
+            Self::Sdk(session) => session.set(control),
+            Self::Uvc(camera) => camera.set(control),
+        }
+    }
+
+    /// Whether an SVO file is being written.
+    pub(super) fn is_recording(&self) -> bool {
+        match self {
+            Self::Sdk(session) => session.is_recording(),
+            Self::Uvc(_) => false,
+        }
+    }
+}
+
+fn of_sdk(event: sdk::Event) -> Waited {
+    match event {
+        sdk::Event::Frame(frame) => Waited::Shot(Shot::Sdk(frame)),
+        sdk::Event::Warning(text) => Waited::Warning(text),
+        sdk::Event::Lost(text) => Waited::Lost(text),
+        sdk::Event::Back(info) => {
+            Waited::Warning(format!("the {} {} is back", info.model, info.serial))
+        }
+        sdk::Event::End => Waited::End,
+    }
+}
+
+fn of_uvc(event: uvc::Event) -> Waited {
+    match event {
+        uvc::Event::Frame(frame) => Waited::Shot(Shot::Uvc(frame)),
+        uvc::Event::Warning(text) => Waited::Warning(text),
+        uvc::Event::Lost(text) => Waited::Lost(text),
+        uvc::Event::Back(info) => {
+            let node = info.node.display();
+            Waited::Warning(format!("the {} at {node} is back", info.model))
+        }
+    }
 }
 
 /// The SDK's library, or why there is none.

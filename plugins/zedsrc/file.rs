@@ -60,10 +60,7 @@ pub(super) enum Next {
 }
 
 pub(super) struct File {
-    /// The property that names it, and its name.
-    name: String,
-    pipeline: gst::Pipeline,
-    sink: gst_app::AppSink,
+    reader: Reader,
     info: gst_video::VideoInfo,
     /// The first picture, which told size and format; it comes again.
     pub first: Option<gst::Buffer>,
@@ -75,13 +72,6 @@ pub(super) struct File {
     interrupted: Arc<AtomicBool>,
 }
 
-impl Drop for File {
-    fn drop(&mut self) {
-        let down = self.pipeline.set_state(gst::State::Null);
-        debug_assert!(down.is_ok(), "a pipeline can always be taken down");
-    }
-}
-
 impl File {
     /// Opens the file and waits for its first picture, `patience` seconds at most. They have
     /// `format`, or else any that can be cut and bent.
@@ -90,59 +80,28 @@ impl File {
         format: Option<gst_video::VideoFormat>,
         patience: f32,
     ) -> Result<Self, FileError> {
-        let name = source.name.clone();
+        let name = || source.name.clone();
         // Said here because filesrc's own words name an element that the user never made.
-        if let Err(err) = std::fs::File::open(&source.path) {
-            return Err(FileError::Unreadable(name, err));
-        }
+        std::fs::File::open(&source.path).map_err(|err| FileError::Unreadable(name(), err))?;
         let front = match source.kind {
             Kind::Svo { camera } => {
                 let front = Front::open(&source.path, camera);
-                Some(front.map_err(|err| FileError::Svo(name.clone(), err))?)
+                Some(front.map_err(|err| FileError::Svo(name(), err))?)
             }
             Kind::Video | Kind::Raw { .. } => None,
         };
-        let (pipeline, sink) = reader(source, front.as_ref(), format)?;
-        let mut file = Self {
-            name,
-            pipeline,
-            sink,
-            info: gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, 1, 1)
-                .build()
-                .expect("a picture of one pixel is possible"),
-            first: None,
+        let reader = Reader::new(source, front.as_ref(), format)?;
+        let sample = reader.first(patience)?;
+        let caps = sample.caps().expect("a sample of appsink has caps");
+        let info = gst_video::VideoInfo::from_caps(caps);
+        Ok(Self {
+            reader,
+            info: info.expect("appsink takes raw video alone"),
+            first: sample.buffer_owned(),
             front,
             from: 0,
             interrupted: Arc::default(),
-        };
-        if file.pipeline.set_state(gst::State::Playing).is_err() {
-            return Err(file.fault());
-        }
-        let sample = file.first(patience)?;
-        let caps = sample.caps().expect("a sample of appsink has caps");
-        let info = gst_video::VideoInfo::from_caps(caps);
-        file.info = info.expect("appsink takes raw video alone");
-        file.first = sample.buffer_owned();
-        Ok(file)
-    }
-
-    /// The first picture, which stays, to know the size and format of all.
-    fn first(&self, patience: f32) -> Result<gst::Sample, FileError> {
-        let patience = Duration::from_secs_f32(patience);
-        let mut waited = Duration::ZERO;
-        loop {
-            if let Some(sample) = self.sink.try_pull_preroll(LOOK) {
-                return Ok(sample);
-            }
-            self.check()?;
-            if self.sink.is_eos() {
-                return Err(FileError::Empty(self.name.clone()));
-            }
-            waited += Duration::from(LOOK);
-            if waited > patience {
-                return Err(FileError::Silent(self.name.clone(), patience.as_secs_f32()));
-            }
-        }
+        })
     }
 
     pub(super) fn info(&self) -> &gst_video::VideoInfo {
@@ -154,7 +113,7 @@ impl File {
     }
 
     pub(super) fn duration(&self) -> Option<gst::ClockTime> {
-        self.pipeline.query_duration()
+        self.reader.pipeline.query_duration()
     }
 
     /// While this is true, nothing waits.
@@ -167,15 +126,15 @@ impl File {
             if self.interrupted.load(Ordering::Acquire) {
                 return Ok(Next::Interrupted);
             }
-            if let Some(sample) = self.sink.try_pull_sample(LOOK) {
+            if let Some(sample) = self.reader.sink.try_pull_sample(LOOK) {
                 let captured = sample.buffer().and_then(reference_utc);
                 if captured.is_some_and(|captured| captured < self.from) {
                     continue;
                 }
                 return self.picture(&sample).map(Next::Picture);
             }
-            self.check()?;
-            if self.sink.is_eos() {
+            self.reader.check()?;
+            if self.reader.sink.is_eos() {
                 return Ok(Next::End);
             }
         }
@@ -193,7 +152,7 @@ impl File {
                     format!("{} {}x{}", info.format(), info.width(), info.height())
                 };
                 let (was, is) = (words(&self.info), words(&info));
-                return Err(FileError::Changed(self.name.clone(), was, is));
+                return Err(FileError::Changed(self.reader.name.clone(), was, is));
             }
             _ => {}
         }
@@ -214,7 +173,60 @@ impl File {
         let shown = self.front.as_ref().and_then(|front| front.captured(to));
         self.from = shown.and_then(|at| Nanos::try_from(at).ok()).unwrap_or(0);
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
-        self.pipeline.seek_simple(flags, to).is_ok()
+        self.reader.pipeline.seek_simple(flags, to).is_ok()
+    }
+}
+
+/// The private pipeline, which plays until dropped.
+struct Reader {
+    /// The property that names the file, and its name.
+    name: String,
+    pipeline: gst::Pipeline,
+    sink: gst_app::AppSink,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let down = self.pipeline.set_state(gst::State::Null);
+        debug_assert!(down.is_ok(), "a pipeline can always be taken down");
+    }
+}
+
+impl Reader {
+    fn new(
+        source: &FileSource,
+        front: Option<&Front>,
+        format: Option<gst_video::VideoFormat>,
+    ) -> Result<Self, FileError> {
+        let (pipeline, sink) = pipeline(source, front, format)?;
+        let reader = Self {
+            name: source.name.clone(),
+            pipeline,
+            sink,
+        };
+        match reader.pipeline.set_state(gst::State::Playing) {
+            Ok(_) => Ok(reader),
+            Err(_) => Err(reader.fault()),
+        }
+    }
+
+    /// The first picture, which stays, to know the size and format of all.
+    fn first(&self, patience: f32) -> Result<gst::Sample, FileError> {
+        let patience = Duration::from_secs_f32(patience);
+        let mut waited = Duration::ZERO;
+        loop {
+            if let Some(sample) = self.sink.try_pull_preroll(LOOK) {
+                return Ok(sample);
+            }
+            self.check()?;
+            if self.sink.is_eos() {
+                return Err(FileError::Empty(self.name.clone()));
+            }
+            waited += Duration::from(LOOK);
+            if waited > patience {
+                return Err(FileError::Silent(self.name.clone(), patience.as_secs_f32()));
+            }
+        }
     }
 
     fn check(&self) -> Result<(), FileError> {
@@ -240,7 +252,8 @@ impl File {
     }
 }
 
-fn reader(
+/// The pipeline, as far as it can be made before it starts.
+fn pipeline(
     source: &FileSource,
     front: Option<&Front>,
     format: Option<gst_video::VideoFormat>,

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use evr_core::detection::{BoundingBox, Detection, Observation};
 use evr_zed::control::{Control, changes};
-use evr_zed::{sdk, uvc};
-use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
+use evr_zed::sdk;
+use gst_video::{VideoInfo, VideoRegionOfInterestMeta};
 
 use super::asked::Wishes;
-use super::device::{Device, device};
+use super::device::{Device, Shot, Waited, device};
 use super::play::frame_time;
 use super::raw::Raw;
 use super::settings::Settings;
@@ -42,12 +42,6 @@ pub(super) struct Picture {
     pub lost: u64,
 }
 
-/// A backend's frame.
-enum Shot {
-    Sdk(Box<sdk::Frame>),
-    Uvc(Box<uvc::Frame>),
-}
-
 pub(super) struct Live {
     device: Device,
     show: ZedSrcStreamType,
@@ -60,9 +54,7 @@ pub(super) struct Live {
     pub latency: Duration,
     /// What is to be told of the opening, in order.
     warnings: VecDeque<String>,
-    held: Vec<Control>,
-    /// What was last asked to be recorded, and how often it had been.
-    recording: Option<(PathBuf, u64)>,
+    asked: Asked,
     interrupted: Arc<AtomicBool>,
     seq: u64,
     /// How many pictures the device had lost at the last one, where one was waited for.
@@ -79,28 +71,26 @@ impl Live {
         library: Option<Arc<sdk::Sdk>>,
     ) -> Result<Self, String> {
         let mut warnings = Vec::new();
-        let device = device(settings, library, &mut warnings)?;
+        let mut device = device(settings, library, &mut warnings)?;
         let interrupted = Arc::new(AtomicBool::new(false));
+        let mut asked = Asked::default();
+        asked.ask(&mut device, settings.wishes());
+        let shot = first(&mut device, &interrupted, &mut warnings)?;
+        let (output, raw) = laid_out(settings, &device, &shot, &mut warnings)?;
         let mut live = Self {
             device,
             show: settings.stream_type,
-            raw: None,
-            output: VideoInfo::builder(VideoFormat::Gray8, 1, 1)
-                .build()
-                .map_err(|err| err.to_string())?,
+            raw,
+            output,
             first: None,
             latency: Duration::ZERO,
             warnings: warnings.into(),
-            held: Vec::new(),
-            recording: None,
+            asked,
             interrupted,
             seq: 0,
             lost: None,
             discont: true,
         };
-        live.set(settings.wishes());
-        let shot = live.begin()?;
-        live.lay_out(settings, &shot)?;
         let begun = Instant::now();
         live.first = Some(live.picture(shot, 0)?);
         live.latency = begun.elapsed();
@@ -109,44 +99,6 @@ impl Live {
             live.latency += Duration::from(frame);
         }
         Ok(live)
-    }
-
-    /// The first picture. A camera that goes before it is not waited for.
-    fn begin(&mut self) -> Result<Shot, String> {
-        loop {
-            match self.wait()? {
-                Waited::Shot(shot) => return Ok(shot),
-                Waited::Warning(text) => self.warnings.push_back(text),
-                Waited::Lost(text) => return Err(text),
-                Waited::End => return Err("svo-file-path ends before its first picture".into()),
-                Waited::Interrupted => return Err("the opening was interrupted".into()),
-            }
-        }
-    }
-
-    /// Decides from the first picture how all are shown.
-    fn lay_out(&mut self, settings: &Settings, first: &Shot) -> Result<(), String> {
-        let fps = gst::Fraction::new(settings.fps, 1);
-        match (first, &self.device) {
-            (Shot::Sdk(frame), Device::Sdk(session)) => {
-                let fps = match session.info().fps.round() {
-                    known if known >= 1.0 => gst::Fraction::new(known as i32, 1),
-                    _ => fps,
-                };
-                let info = pack::info(frame, self.show, fps).ok_or(TOO_LITTLE)?;
-                self.output = info.map_err(|err| err.to_string())?;
-            }
-            (Shot::Uvc(frame), Device::Uvc(camera)) => {
-                let serial = camera.info().serial;
-                let mut warnings = Vec::new();
-                let raw = Raw::new(settings, frame, serial, &mut warnings)?;
-                self.warnings.extend(warnings);
-                self.output = raw.output().clone();
-                self.raw = Some(raw);
-            }
-            _ => return Err("the camera's pictures are of another kind than itself".into()),
-        }
-        Ok(())
     }
 
     pub(super) fn output(&self) -> &VideoInfo {
@@ -158,32 +110,12 @@ impl Live {
     }
 
     pub(super) fn is_recording(&self) -> bool {
-        match &self.device {
-            Device::Sdk(session) => session.is_recording(),
-            Device::Uvc(_) => false,
-        }
+        self.device.is_recording()
     }
 
     /// Tells the camera what of the wishes has changed.
     pub(super) fn set(&mut self, wishes: Wishes) {
-        if wishes.controls != self.held {
-            for control in changes(&self.held, &wishes.controls) {
-                match &mut self.device {
-                    Device::Sdk(session) => session.set(control),
-                    Device::Uvc(camera) => camera.set(control),
-                }
-            }
-            self.held = wishes.controls;
-        }
-        if wishes.recording != self.recording
-            && let Device::Sdk(session) = &self.device
-        {
-            match &wishes.recording {
-                Some((file, _)) => session.record(file.clone(), wishes.compression),
-                None => session.stop_recording(),
-            }
-            self.recording = wishes.recording;
-        }
+        self.asked.ask(&mut self.device, wishes);
     }
 
     pub(super) fn next(&mut self) -> Result<Next, String> {
@@ -193,7 +125,7 @@ impl Live {
         if let Some(first) = self.first.take() {
             return Ok(Next::Picture(first));
         }
-        Ok(match self.wait()? {
+        Ok(match self.device.wait(&self.interrupted)? {
             Waited::Shot(shot) => {
                 let lost = self.count(&shot);
                 Next::Picture(self.picture(shot, lost)?)
@@ -227,42 +159,6 @@ impl Live {
         let lost = total.saturating_sub(before);
         self.discont |= lost > 0;
         lost
-    }
-
-    fn wait(&mut self) -> Result<Waited, String> {
-        Ok(match &mut self.device {
-            Device::Sdk(session) => {
-                match session
-                    .next(&self.interrupted)
-                    .map_err(|err| err.to_string())?
-                {
-                    None => Waited::Interrupted,
-                    Some(sdk::Event::Frame(frame)) => Waited::Shot(Shot::Sdk(frame)),
-                    Some(sdk::Event::Warning(text)) => Waited::Warning(text),
-                    Some(sdk::Event::Lost(text)) => Waited::Lost(text),
-                    Some(sdk::Event::Back(info)) => {
-                        Waited::Warning(format!("the {} {} is back", info.model, info.serial))
-                    }
-                    Some(sdk::Event::End) => Waited::End,
-                }
-            }
-            Device::Uvc(camera) => {
-                match camera
-                    .next(&self.interrupted)
-                    .map_err(|err| err.to_string())?
-                {
-                    None => Waited::Interrupted,
-                    Some(uvc::Event::Frame(frame)) => Waited::Shot(Shot::Uvc(frame)),
-                    Some(uvc::Event::Warning(text)) => Waited::Warning(text),
-                    Some(uvc::Event::Lost(text)) => Waited::Lost(text),
-                    Some(uvc::Event::Back(info)) => Waited::Warning(format!(
-                        "the {} at {} is back",
-                        info.model,
-                        info.node.display()
-                    )),
-                }
-            }
-        })
     }
 
     fn picture(&mut self, shot: Shot, lost: u64) -> Result<Picture, String> {
@@ -356,11 +252,73 @@ impl Live {
     }
 }
 
-/// What became of waiting for a picture.
-enum Waited {
-    Shot(Shot),
-    Warning(String),
-    Lost(String),
-    End,
-    Interrupted,
+/// What a device was last asked for.
+#[derive(Default)]
+struct Asked {
+    controls: Vec<Control>,
+    /// What to record, and how often that was asked for.
+    recording: Option<(PathBuf, u64)>,
+}
+
+impl Asked {
+    /// Tells the device what of the wishes is new.
+    fn ask(&mut self, device: &mut Device, wishes: Wishes) {
+        if wishes.controls != self.controls {
+            for control in changes(&self.controls, &wishes.controls) {
+                device.set(control);
+            }
+            self.controls = wishes.controls;
+        }
+        if wishes.recording != self.recording
+            && let Device::Sdk(session) = device
+        {
+            match &wishes.recording {
+                Some((file, _)) => session.record(file.clone(), wishes.compression),
+                None => session.stop_recording(),
+            }
+            self.recording = wishes.recording;
+        }
+    }
+}
+
+/// The first picture. A camera that goes before it is not waited for.
+fn first(
+    device: &mut Device,
+    interrupted: &AtomicBool,
+    warnings: &mut Vec<String>,
+) -> Result<Shot, String> {
+    loop {
+        match device.wait(interrupted)? {
+            Waited::Shot(shot) => return Ok(shot),
+            Waited::Warning(text) => warnings.push(text),
+            Waited::Lost(text) => return Err(text),
+            Waited::End => return Err("svo-file-path ends before its first picture".into()),
+            Waited::Interrupted => return Err("the opening was interrupted".into()),
+        }
+    }
+}
+
+/// How all pictures are shown, as the first one tells, and what makes them of raw ones.
+fn laid_out(
+    settings: &Settings,
+    device: &Device,
+    first: &Shot,
+    warnings: &mut Vec<String>,
+) -> Result<(VideoInfo, Option<Raw>), String> {
+    match (first, device) {
+        (Shot::Sdk(frame), Device::Sdk(session)) => {
+            let fps = match session.info().fps.round() {
+                known if known >= 1.0 => known as i32,
+                _ => settings.fps,
+            };
+            let info = pack::info(frame, settings.stream_type, gst::Fraction::new(fps, 1));
+            let info = info.ok_or(TOO_LITTLE)?.map_err(|err| err.to_string())?;
+            Ok((info, None))
+        }
+        (Shot::Uvc(frame), Device::Uvc(camera)) => {
+            let raw = Raw::new(settings, frame, camera.info().serial, warnings)?;
+            Ok((raw.output().clone(), Some(raw)))
+        }
+        _ => Err("the camera's pictures are of another kind than itself".into()),
+    }
 }
