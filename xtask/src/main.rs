@@ -38,7 +38,7 @@ usage: cargo xtask <command>
   soak     the long tests; writes docs/measured.md
   bench    the benchmarks; writes docs/measured.md
   fuzz     libFuzzer on what parses, a while each (part of soak); needs a nightly compiler and cargo-fuzz
-  sanitize the tests that touch raw memory, under the address sanitizer (part of soak); needs a nightly compiler
+  sanitize the tests of evr-zed under the address sanitizer (part of soak); needs a nightly compiler
   upstream onnxdetect beside GStreamer's own onnxinference; writes docs/measured.md
   matrix   `test`, or the command named behind it, in a Debian 13 chroot, whose GStreamer is 1.26 (needs root)
   picture  draws the picture in the README anew

@@ -11,7 +11,7 @@ use crate::{assets, process, workspace};
 const INTRODUCTION: &str = "\
 # Measured
 
-`cargo xtask soak`, `bench`, `fuzz` and `sanitize` each write their own section; the others are kept by hand.
+`cargo xtask soak`, `bench`, `upstream`, `fuzz` and `sanitize` each write their own section; the others are kept by hand.
 ";
 
 /// The figure in a line `measured: <what>: <value>`, which may follow other output.

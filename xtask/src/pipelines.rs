@@ -2,8 +2,8 @@
 //!
 //! A script takes its input, its model and its folder from `EVR_INPUT`, `EVR_MODEL` and
 //! `EVR_RECORDINGS` where it is given no arguments; that is how they are run here. One for stereo
-//! cameras takes its input from `EVR_STEREO_INPUT` and `EVR_CALIBRATION`. The one that needs a camera, a server and a
-//! broker beside it is run by tests/tutorial.rs.
+//! cameras takes its input from `EVR_STEREO_INPUT` and `EVR_CALIBRATION`. The one that needs a
+//! camera, a server and a broker beside it is run by tests/tutorial.rs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

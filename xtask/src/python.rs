@@ -21,7 +21,7 @@ pub(crate) const SERVERS: List = List {
 /// What `tests/reference/depth.py` imports.
 pub(crate) const DEPTH: List = List {
     name: "depth",
-    what: "OpenCV's depth",
+    what: "what depth by OpenCV needs",
     size: "90 MB",
 };
 /// Written once everything is installed.
