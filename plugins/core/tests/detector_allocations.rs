@@ -1,12 +1,14 @@
 //! Frame after frame, a picture becomes a tensor and a tensor becomes candidates without a single
-//! heap allocation, whatever stands in it.
+//! heap allocation, whatever stands in it and whatever it is made of. That each layout is read without
+//! one is a part of `detector_goldens`.
 
 use std::collections::BTreeMap;
 
 use evr_core::detector::{
-    Colour, Decoder, Element, Limits, Matrix, ModelConfig, ModelInfo, Pace, PixelFormat, Planes,
-    Preprocessor, Rect, Spec, Suppression, TensorInfo, TensorMut,
+    Colour, Decoder, Element, Input, Limits, Matrix, ModelConfig, ModelInfo, Pace, PixelFormat,
+    Planes, Preprocessor, Rect, Sample, Spec, Suppression, TensorInfo, TensorMut,
 };
+use half::f16;
 
 fn yolo() -> Spec {
     let tensor = |name: &str, shape: &[i64]| TensorInfo {
@@ -81,5 +83,63 @@ fn nothing_is_allocated_between_frames() {
     for output in [&quiet, &crowded, &broken, &crowded] {
         let allocated = allocation_counter::measure(|| frame(output));
         assert_eq!(allocated.count_total, 0, "{allocated:?}");
+    }
+}
+
+/// Frames of each format become tensors of each type, by planes and by pixels, of which the second
+/// takes no memory.
+#[test]
+fn no_format_and_no_type_of_tensor_takes_memory_for_a_second_frame() {
+    use PixelFormat::{Bgr, Bgrx, Gray8, I420, Nv12, Rgb, Rgbx, Yuy2};
+    let (width, height) = (640, 480);
+    let bytes = vec![77; width * height * 4];
+    let halved = [&bytes[..], &bytes, &bytes];
+    for (format, data, stride) in [
+        (I420, halved, [width, width / 2, width / 2]),
+        (Nv12, [&bytes, &bytes, &[]], [width, width, 0]),
+        (Yuy2, [&bytes, &[], &[]], [2 * width, 0, 0]),
+        (Gray8, [&bytes, &[], &[]], [width, 0, 0]),
+        (Rgb, [&bytes, &[], &[]], [3 * width, 0, 0]),
+        (Bgr, [&bytes, &[], &[]], [3 * width, 0, 0]),
+        (Rgbx, [&bytes, &[], &[]], [4 * width, 0, 0]),
+        (Bgrx, [&bytes, &[], &[]], [4 * width, 0, 0]),
+    ] {
+        let planes = Planes { data, stride };
+        for interleaved in [false, true] {
+            let input = |sample| Input {
+                sample,
+                interleaved,
+                ..yolo().input
+            };
+            let of = |input: &Input, tensor: &mut dyn FnMut(&mut Preprocessor)| {
+                let colour = Colour {
+                    matrix: Matrix::Bt601,
+                    full_range: true,
+                };
+                let made = Preprocessor::new(format, (width, height), colour, input);
+                let mut preprocessor = made.expect("a sound size");
+                tensor(&mut preprocessor);
+                let again = allocation_counter::measure(|| tensor(&mut preprocessor));
+                assert_eq!(again.count_total, 0, "{format:?}, {:?}", input.sample);
+            };
+            let floats = input(Sample::F32);
+            let mut tensor = vec![0.0; floats.elements()];
+            of(&floats, &mut |it| {
+                it.run(&planes, TensorMut::F32(&mut tensor))
+                    .expect("a sound frame");
+            });
+            let halves = input(Sample::F16);
+            let mut tensor = vec![f16::ZERO; halves.elements()];
+            of(&halves, &mut |it| {
+                it.run(&planes, TensorMut::F16(&mut tensor))
+                    .expect("a sound frame");
+            });
+            let whole = input(Sample::U8);
+            let mut tensor = vec![0; whole.elements()];
+            of(&whole, &mut |it| {
+                it.run(&planes, TensorMut::U8(&mut tensor))
+                    .expect("a sound frame");
+            });
+        }
     }
 }

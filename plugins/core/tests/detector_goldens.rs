@@ -1,5 +1,5 @@
 //! Every layout against `tests/reference/decoders.py`, which says in NumPy what its tensors mean:
-//! the same tensors have to give the same detections.
+//! the same tensors have to give the same detections, and the second time without an allocation.
 
 use std::collections::BTreeMap;
 
@@ -76,6 +76,16 @@ fn decode(golden: &Golden) -> Vec<Candidate> {
     };
     let output = |i: usize| Some(&golden.outputs.get(i)?.values[..]);
     let mut decoder = Decoder::default();
+    let mut decode = || {
+        let found = decoder.decode(&layout, &input, mapping, output, &limits);
+        found.expect("lengths agree").len()
+    };
+    decode();
+    let again = allocation_counter::measure(|| assert!(decode() <= golden.limits.max_detections));
+    assert_eq!(
+        again.count_total, 0,
+        "a frame like the last takes no memory: {again:?}"
+    );
     let found = decoder.decode(&layout, &input, mapping, output, &limits);
     found.expect("lengths agree").clone()
 }
