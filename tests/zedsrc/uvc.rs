@@ -9,6 +9,7 @@ use std::process::Command;
 use gst::prelude::*;
 
 use crate::common::warnings;
+use crate::depth::assert_wall;
 use crate::rig::{self, HEIGHT, WIDTH};
 use crate::run::{
     EYES, Folder, MIDDLE, assert_shown, bent, bytes, caps, is_broken, pts, refusal, sample, start,
@@ -173,7 +174,7 @@ fn depth_of_a_usb_camera_is_matched_from_the_newest_pictures_and_the_others_are_
             let mut depth = [0; 4];
             depth[..wide].copy_from_slice(&bytes(&next)[at * wide..][..wide]);
             let depth = u32::from_le_bytes(depth);
-            assert!(depth.abs_diff(1500) < 50, "{stream_type}: {depth} mm");
+            assert_wall(depth);
             if is_broken(&next) {
                 breaks += 1;
                 let gap = pts(&next).saturating_sub(last);
