@@ -12,7 +12,7 @@ use glib::value::FromValue;
 use gst_video::VideoRegionOfInterestMeta;
 
 use super::{
-    detection,
+    detection, meta,
     region::{self, Kind},
 };
 
@@ -20,9 +20,7 @@ const META: &str = "GstEvrDepthMeta";
 
 /// Makes the meta known; harmless to repeat.
 pub(crate) fn register_meta() {
-    if !gst::meta::CustomMeta::is_registered(META) {
-        gst::meta::CustomMeta::register(META, &[]);
-    }
+    meta::make_known(META);
 }
 
 /// Why what stands on a frame is no map of depth.

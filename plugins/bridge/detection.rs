@@ -6,16 +6,16 @@ use evr_core::detection::{Detection, Observation};
 use gst_video::VideoRegionOfInterestMeta;
 
 pub(crate) use super::region::space;
-use super::region::{self, DETECTION, Kind};
+use super::{
+    meta,
+    region::{self, DETECTION, Kind},
+};
 
 const OBSERVATION_META: &str = "GstEvrObservationMeta";
 
 /// Makes the observation meta known; harmless to repeat.
 pub(crate) fn register_meta() {
-    if !gst::meta::CustomMeta::is_registered(OBSERVATION_META) {
-        // No tags: the meta has no coordinates, so scaling and conversion keep it.
-        gst::meta::CustomMeta::register(OBSERVATION_META, &[]);
-    }
+    meta::make_known(OBSERVATION_META);
 }
 
 #[cfg_attr(

@@ -7,6 +7,7 @@ pub(crate) mod depth;
 pub(crate) mod detection;
 pub(crate) mod directory;
 pub(crate) mod message;
+pub(crate) mod meta;
 pub(crate) mod model;
 pub(crate) mod motion;
 pub(crate) mod passing;

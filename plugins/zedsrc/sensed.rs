@@ -10,15 +10,13 @@
 use evr_zed::{sdk, svo, uvc};
 use serde_json::{Map, Value};
 
-use crate::bridge::detection;
+use crate::bridge::{detection, meta};
 
 const META: &str = "GstEvrZedMeta";
 
 /// Makes the meta known; harmless to repeat.
 pub(super) fn register_meta() {
-    if !gst::meta::CustomMeta::is_registered(META) {
-        gst::meta::CustomMeta::register(META, &[]);
-    }
+    meta::make_known(META);
 }
 
 fn array<const N: usize>(values: [f32; N]) -> gst::Array {
