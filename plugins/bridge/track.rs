@@ -3,13 +3,12 @@
 //! most of its detections have. A box that is only predicted says `predicted` in its `detection`
 //! and is no observation: nobody counts it. An ended track is told by a serialized event.
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
 
 use evr_core::{
     detection::{BoundingBox, Detection},
     tracker::{Ended, Identity},
 };
-use glib::Quark;
 use gst_video::VideoRegionOfInterestMeta;
 
 use super::region::{self, DETECTION, Kind, OBJECT_ID};
@@ -18,25 +17,41 @@ const PREDICTED: &str = "predicted";
 /// Name of the event, and of the message that is its copy.
 pub(crate) const ENDED: &str = "evr-track-ended";
 
-/// What a track is called in a parameter: copied and filled in, as building each anew would look
-/// its names up by their letters.
-static BLANK: LazyLock<Blank> = LazyLock::new(|| Blank {
-    param: gst::Structure::builder(OBJECT_ID)
-        .field("id", 0i32)
-        .field("track_id", 0i64)
-        .build(),
-    id: Quark::from_str("id"),
-    track_id: Quark::from_str("track_id"),
-});
+/// The parameter of each track that goes on, to be copied: to make one costs more than reading all
+/// that stands on a region.
+#[derive(Default)]
+pub(crate) struct Params(HashMap<i64, gst::Structure>);
 
-struct Blank {
-    param: gst::Structure,
-    id: Quark,
-    track_id: Quark,
+impl Params {
+    fn of(&mut self, Identity { id, label }: &Identity) -> gst::Structure {
+        let known = self.0.entry(*id).or_insert_with(|| {
+            gst::Structure::builder(OBJECT_ID)
+                // DL Streamer's numbers are of 32 bits.
+                .field("id", i32::try_from(*id).unwrap_or(i32::MAX))
+                .field("track_id", *id)
+                .build()
+        });
+        let mut param = known.clone();
+        if let Some((label, label_id)) = label {
+            param.set("label", &**label);
+            param.set("label_id", *label_id);
+        }
+        param
+    }
+
+    pub(crate) fn forget(&mut self, ended: &[Ended]) {
+        for track in ended {
+            self.0.remove(&track.id);
+        }
+    }
 }
 
 /// Writes onto the frame's detections, in the order in which they are read, who they are.
-pub(crate) fn identify(buffer: &mut gst::BufferRef, identities: &[Option<Identity>]) {
+pub(crate) fn identify(
+    buffer: &mut gst::BufferRef,
+    identities: &[Option<Identity>],
+    params: &mut Params,
+) {
     // Most often there is nothing else, and the walk over all parameters is spared. Detections are
     // read off regions, or where none of these is one, off metas: the first region tells which.
     let mut all = buffer.iter_meta::<VideoRegionOfInterestMeta>();
@@ -48,25 +63,9 @@ pub(crate) fn identify(buffer: &mut gst::BufferRef, identities: &[Option<Identit
     let detections = regions.filter(|region| only || region::kind(region) == Kind::Seen);
     for (mut region, identity) in detections.zip(identities) {
         if let Some(identity) = identity {
-            region.add_param(object_id(identity));
+            region.add_param(params.of(identity));
         }
     }
-}
-
-#[expect(
-    deprecated,
-    reason = "the others look names up by their letters, before GStreamer 1.26"
-)]
-fn object_id(Identity { id, label }: &Identity) -> gst::Structure {
-    let mut param = BLANK.param.clone();
-    // DL Streamer's numbers are of 32 bits.
-    param.set_by_quark(BLANK.id, i32::try_from(*id).unwrap_or(i32::MAX));
-    param.set_by_quark(BLANK.track_id, *id);
-    if let Some((label, label_id)) = label {
-        param.set("label", &**label);
-        param.set("label_id", *label_id);
-    }
-    param
 }
 
 /// Puts the predicted boxes onto a frame of `width` by `height` pixels that was not inferred.
@@ -141,7 +140,7 @@ mod tests {
             region.add_param(gst::Structure::new_empty(name));
         }
         let who = Identity { id: 7, label: None };
-        identify(buffer, &vec![Some(who); identities]);
+        identify(buffer, &vec![Some(who); identities], &mut Params::default());
         buffer
             .iter_meta::<VideoRegionOfInterestMeta>()
             .map(|region| region.params().any(|param| param.name() == OBJECT_ID))

@@ -3,10 +3,7 @@
 
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
-use evr_core::{
-    detection::Detection,
-    tracker::{Config, Ended, Identity, Tracker},
-};
+use evr_core::tracker::{Config, Ended, Identity, Outcome, Tracker};
 use glib::Properties;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{
@@ -79,6 +76,7 @@ struct State {
     tracker: Tracker,
     /// The observation that was last tracked, and who was in it.
     last: Option<(u64, Vec<Option<Identity>>)>,
+    params: track::Params,
     /// The detector that stands upstream, once it has told its name.
     model: Option<Model>,
     /// Width and height of the frames, in pixels.
@@ -88,19 +86,16 @@ struct State {
     ended: u64,
 }
 
-/// What is to be written onto a frame.
-enum Seen {
-    Who(Vec<Option<Identity>>),
-    Predicted(Vec<Detection>),
-}
-
 impl State {
-    fn frame(&mut self, buffer: &gst::BufferRef, settings: &Settings) -> (Seen, Vec<Ended>) {
+    /// Writes onto a frame who is on it, and gives the tracks that are over.
+    fn frame(&mut self, buffer: &mut gst::BufferRef, settings: &Settings) -> Vec<Ended> {
         let time = running_time(&self.segment, buffer.pts());
         let looked_at = detection::looked_at(buffer, self.size, self.model.is_some());
         let Some(observation) = looked_at else {
-            let predicted = settings.predict.then(|| self.tracker.predict(time));
-            return (Seen::Predicted(predicted.unwrap_or_default()), Vec::new());
+            if settings.predict {
+                track::attach_predicted(buffer, &self.tracker.predict(time), self.size);
+            }
+            return Vec::new();
         };
         let detections = &observation.detections;
         // A frame that comes twice, or bears again what an earlier one showed, is seen once.
@@ -110,26 +105,32 @@ impl State {
             && *seq == observation.seq
             && who.len() == detections.len()
         {
-            return (Seen::Who(who.clone()), Vec::new());
+            track::identify(buffer, who, &mut self.params);
+            return Vec::new();
         }
         self.tracker.configure(settings.into());
         let age = detection::age(buffer);
         let time = time.map(|time| time.saturating_sub_unsigned(age));
         let aspect = f64::from(self.size.0) / f64::from(self.size.1.max(1));
-        let outcome = self.tracker.observe(time, aspect, detections);
-        let ids = outcome.identities.iter().flatten();
-        let newest = ids.map(|it| it.id.unsigned_abs()).max();
-        self.tracks = self.tracks.max(newest.unwrap_or(0));
-        self.ended += outcome.ended.len() as u64;
-        self.last = numbered.then(|| (observation.seq, outcome.identities.clone()));
-        (Seen::Who(outcome.identities), outcome.ended)
+        let Outcome { identities, ended } = self.tracker.observe(time, aspect, detections);
+        track::identify(buffer, &identities, &mut self.params);
+        let newest = identities.iter().flatten().map(|it| it.id.unsigned_abs());
+        self.tracks = self.tracks.max(newest.max().unwrap_or(0));
+        self.count(&ended);
+        self.last = numbered.then_some((observation.seq, identities));
+        ended
+    }
+
+    fn count(&mut self, ended: &[Ended]) {
+        self.ended += ended.len() as u64;
+        self.params.forget(ended);
     }
 
     /// The stream is over, or another place in it comes next.
     fn finish(&mut self) -> Vec<Ended> {
         self.last = None;
         let ended = self.tracker.finish();
-        self.ended += ended.len() as u64;
+        self.count(&ended);
         ended
     }
 }
@@ -296,16 +297,8 @@ impl BaseTransformImpl for ObjectTracker {
             .lock()
             .expect("no thread panics under this lock")
             .clone();
-        let (seen, ended, size) = {
-            let mut state = self.lock();
-            let (seen, ended) = state.frame(buffer, &settings);
-            (seen, ended, state.size)
-        };
+        let ended = self.lock().frame(buffer, &settings);
         self.tell(&ended);
-        match seen {
-            Seen::Who(identities) => track::identify(buffer, &identities),
-            Seen::Predicted(predicted) => track::attach_predicted(buffer, &predicted, size),
-        }
         Ok(gst::FlowSuccess::Ok)
     }
 }
