@@ -9,15 +9,16 @@ use std::{
 
 use gst::{glib, prelude::*};
 
-use crate::common::{PATIENCE, launch, play, wait_for_eos};
+use crate::{
+    bench::{QUICK, SECOND},
+    common::{PATIENCE, launch, play, wait_for_eos},
+};
 
-const SECOND: i64 = 1_000_000_000;
 /// Video has 25 frames a second, and a keyframe every 2 s.
 const FRAME: i64 = SECOND / 25;
 const GOP: i64 = 2 * SECOND;
 /// An AAC frame at 48 kHz.
 const SOUND: i64 = 1024 * SECOND / 48_000;
-const QUICK: &str = "activation-signal-offset=-3000000000 minimum-activation-time=3000000000";
 
 const VIDEO: &str = "video/x-h264,stream-format=avc,alignment=au";
 const AUDIO: &str = "audio/mpeg,mpegversion=4,stream-format=raw";
