@@ -255,7 +255,9 @@ impl EventSink {
                 return;
             }
             let ended = state.recorder.as_ref().is_none_or(Recorder::is_at_eos);
-            if ended && state.unfinished == 0 && !state.acting {
+            // Whoever follows the journal may be stopped by who hears of the end.
+            let written = state.journal.as_ref().is_none_or(Journal::is_written);
+            if ended && state.unfinished == 0 && !state.acting && written {
                 state.eos.take()
             } else {
                 None
@@ -340,6 +342,12 @@ impl journal::Listener for Reporter {
     fn lost(&self, lines: u64) {
         if let Some(sink) = self.0.upgrade() {
             sink.imp().state().unjournaled += lines;
+        }
+    }
+
+    fn written(&self) {
+        if let Some(sink) = self.0.upgrade() {
+            sink.imp().post_eos_if_due();
         }
     }
 

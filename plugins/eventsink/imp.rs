@@ -87,7 +87,8 @@ pub(super) struct State {
     pub(super) unfinished: usize,
     /// The streaming thread must not wait for anything any more.
     pub(super) hurry: bool,
-    /// Seqnum of the EOS event whose message is due once `unfinished == 0`.
+    /// Seqnum of the EOS event whose message is due once `unfinished == 0` and the journal is on
+    /// disk.
     pub(super) eos: Option<gst::Seqnum>,
     /// Caps that were refused; upstream sends them again with each buffer.
     pub(super) refused: Option<gst::Caps>,

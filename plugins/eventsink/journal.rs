@@ -7,6 +7,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) trait Listener: Send + 'static {
     /// So many lines are not in the journal.
     fn lost(&self, lines: u64);
+    /// What was taken is on disk, or lost.
+    fn written(&self);
     /// A sentence for the user.
     fn warn(&self, sentence: &str);
 }
@@ -37,6 +41,8 @@ pub(super) trait Listener: Send + 'static {
 /// The thread's other end; without it the thread writes what it has and ends.
 pub(super) struct Journal {
     lines: SyncSender<String>,
+    /// Lines that were taken and are not on disk yet.
+    waiting: Arc<AtomicUsize>,
     ended: Receiver<()>,
 }
 
@@ -48,19 +54,36 @@ impl Journal {
     ) -> io::Result<Self> {
         let (lines, queue) = sync_channel(MAX_QUEUED);
         let (end, ended) = channel();
+        let waiting = Arc::<AtomicUsize>::default();
+        let done = Arc::clone(&waiting);
         std::thread::Builder::new()
             .name("evr-journal".into())
             .spawn(move || {
                 let log = Log { path, max_bytes };
-                run(&log, &queue, &listener);
+                run(&log, &queue, &done, &listener);
                 drop(end);
             })?;
-        Ok(Self { lines, ended })
+        Ok(Self {
+            lines,
+            waiting,
+            ended,
+        })
     }
 
     /// Takes a line without waiting; `false` where too many wait already.
     pub(super) fn write(&self, line: String) -> bool {
-        self.lines.try_send(line).is_ok()
+        // Before the thread can have written it.
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let taken = self.lines.try_send(line).is_ok();
+        if !taken {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+        taken
+    }
+
+    /// Whether everything that was taken is on disk, or lost.
+    pub(super) fn is_written(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) == 0
     }
 
     /// Waits, but not for ever, until everything is on disk.
@@ -71,7 +94,7 @@ impl Journal {
     }
 }
 
-fn run(log: &Log, queue: &Receiver<String>, listener: &impl Listener) {
+fn run(log: &Log, queue: &Receiver<String>, waiting: &AtomicUsize, listener: &impl Listener) {
     // Told once until it works again.
     let mut broken = false;
     let mut write = |lines: &[String]| {
@@ -103,6 +126,8 @@ fn run(log: &Log, queue: &Receiver<String>, listener: &impl Listener) {
     while let Ok(first) = queue.recv() {
         let lines: Vec<_> = std::iter::once(first).chain(queue.try_iter()).collect();
         write(&lines);
+        waiting.fetch_sub(lines.len(), Ordering::AcqRel);
+        listener.written();
     }
 }
 

@@ -73,6 +73,27 @@ fn the_journal_tells_of_every_recording_what_the_bus_tells() {
 }
 
 #[test]
+fn the_end_is_told_when_the_journal_tells_of_the_last_recording() {
+    let (directory, media) = (directory(), Media::new(10, 0));
+    let bench = bench(&within(&directory, "{n}.mp4"));
+    bench.play(&media);
+    let journal = directory.path().join("events.jsonl");
+    fs::write(&journal, "").expect("written");
+    let journal = fs::File::open(journal).expect("it is there");
+    journal.lock().expect("nobody has written yet");
+    bench.record(&Boundary::new(1, 0.0, 1.0), &media.buffers);
+    assert!(bench.pad.send_event(gst::event::Eos::new()));
+    bench.message("evr-recording-available");
+    let end = [gst::MessageType::Eos];
+    let early = gst::ClockTime::from_mseconds(200);
+    assert!(bench.bus.timed_pop_filtered(early, &end).is_none());
+    journal.unlock().expect("it was locked");
+    bench.bus.timed_pop_filtered(PATIENCE, &end).expect("EOS");
+    let told = lines(directory.path());
+    assert_eq!(types(&told), ["started", "stopped", "available"]);
+}
+
+#[test]
 fn a_journal_that_a_crash_tore_is_mended_at_the_start() {
     let (directory, media) = (directory(), Media::new(10, 0));
     let bench = bench(&within(&directory, "{n}.mp4"));
