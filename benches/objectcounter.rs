@@ -1,11 +1,15 @@
 //! What counting costs a frame with 50 objects: the rules alone, and the elements that read the
 //! objects off the frame and write tracks onto it, beside `identity` in their places; all ways in
-//! turn, many rounds. Each frame has one owner, as behind a detector, so nothing is copied, and what
-//! is timed ends when the sink has freed it with all that was written on it.
+//! turn, many rounds. Each frame is made just before, as a detector has just written what it found,
+//! and has one owner, so nothing is copied; what is timed ends when the sink has freed it with all
+//! that was written on it.
 //!
 //! `cargo xtask bench` keeps the lines that begin with `measured:` in docs/measured.md.
 
-use std::{ops::ControlFlow, time::Instant};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use evr_core::{
     counter::{Counter, Rule, rules_file},
@@ -146,8 +150,19 @@ fn handed_over(mut frame: gst::Buffer, numbers: &gst::Structure) {
     ask(&frame);
 }
 
+/// Microseconds that `run` takes for a frame that was just made.
+fn fresh(tracked: bool, mut run: impl FnMut(gst::Buffer)) -> f64 {
+    let taken = (0..FRAMES as u64).map(|n| {
+        let frame = frame(n, tracked);
+        let begun = Instant::now();
+        run(frame);
+        begun.elapsed()
+    });
+    taken.sum::<Duration>().as_secs_f64() * 1e6 / FRAMES as f64
+}
+
 /// Microseconds a frame of elements before a fakesink; the first is named `in`.
-fn elements(line: &str, frames: Vec<gst::Buffer>) -> f64 {
+fn elements(line: &str, tracked: bool) -> f64 {
     let pipeline = gst::parse::launch(&format!("{line} ! fakesink sync=false async=false"))
         .expect("the elements exist")
         .downcast::<gst::Pipeline>()
@@ -165,10 +180,8 @@ fn elements(line: &str, frames: Vec<gst::Buffer>) -> f64 {
     pad.send_event(gst::event::Caps::new(&caps));
     let segment = gst::FormattedSegment::<gst::ClockTime>::new();
     pad.send_event(gst::event::Segment::new(&segment));
-    let taken = each(frames.len(), || {
-        for frame in frames {
-            pad.chain(frame).expect("it is taken");
-        }
+    let taken = fresh(tracked, |frame| {
+        pad.chain(frame).expect("it is taken");
     });
     pipeline.set_state(gst::State::Null).expect("it stops");
     taken
@@ -209,18 +222,14 @@ fn main() {
     let mut taken = vec![Vec::new(); WAYS.len()];
     let numbers = gst::Structure::builder("object_id")
         .field("id", 1i32)
+        .field("track_id", 1i64)
         .build();
     let (mut handed, mut freed) = (Vec::new(), Vec::new());
-    let made = || -> Vec<_> { (0..FRAMES as u64).map(|n| frame(n, false)).collect() };
     for _ in 0..ROUNDS {
-        let frames = made();
-        freed.push(each(FRAMES, || drop(frames)));
-        let frames = made();
-        let all = || frames.into_iter().for_each(|it| handed_over(it, &numbers));
-        handed.push(each(FRAMES, all));
+        freed.push(fresh(false, drop));
+        handed.push(fresh(false, |frame| handed_over(frame, &numbers)));
         for ((_, line, tracked), taken) in WAYS.iter().zip(&mut taken) {
-            let frames = (0..FRAMES as u64).map(|n| frame(n, *tracked)).collect();
-            taken.push(elements(line, frames));
+            taken.push(elements(line, *tracked));
         }
     }
     let mut nothing = 0.0;

@@ -28,7 +28,7 @@ pub(super) fn attach(
     for detection in detections {
         let BoundingBox { l, t, w, h } = detection.bbox;
         meta.add_od_mtd(
-            glib::Quark::from_str(&detection.label),
+            glib::Quark::from_str(&*detection.label),
             pixels(l, width),
             pixels(t, height),
             pixels(w, width),
