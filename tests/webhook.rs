@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use common::http::{Request, Say, Server};
+use common::secrets::{Log, are_kept};
 use common::{launch, wait_for_eos, warnings};
 use gst::prelude::*;
 
@@ -18,6 +19,19 @@ fn tell(
     ids: std::ops::Range<u32>,
     settings: &str,
 ) -> (Vec<String>, [u64; 3]) {
+    let pipeline = run(directory, location, ids, settings);
+    let hook = pipeline.by_name("hook").expect("it is there");
+    let counts = ["delivered", "refused", "waiting"].map(|name| hook.property(name));
+    (warnings(&pipeline), counts)
+}
+
+/// The same, and the pipeline as it is then.
+fn run(
+    directory: &Path,
+    location: &str,
+    ids: std::ops::Range<u32>,
+    settings: &str,
+) -> gst::Pipeline {
     let lines: String = ids
         .map(|id| format!("{{\"id\":\"{id}\",\"media_time\":{id}}}\n"))
         .collect();
@@ -34,9 +48,7 @@ fn tell(
     pipeline.set_state(gst::State::Playing).expect("it starts");
     wait_for_eos(&pipeline).expect("it ends");
     pipeline.set_state(gst::State::Null).expect("it stops");
-    let hook = pipeline.by_name("hook").expect("it is there");
-    let counts = ["delivered", "refused", "waiting"].map(|name| hook.property(name));
-    (warnings(&pipeline), counts)
+    pipeline
 }
 
 fn event(request: &Request) -> serde_json::Value {
@@ -170,4 +182,21 @@ fn a_reply_whose_body_stalls_has_taken_its_message_and_holds_up_the_next_for_the
     let (warnings, counts) = tell(directory.path(), &server.address, 0..3, timeout);
     assert_eq!(counts, [3, 0, 0], "{warnings:?}");
     assert_eq!(ids(&server.requests()), [0, 1, 2]);
+}
+
+#[test]
+fn no_secret_can_be_read_back() {
+    common::init();
+    let log = Log::begin("webhook");
+    let server = Server::start(|_, _| Say::status(403));
+    let location = format!("{}/events?code=s3cr3t", server.address);
+    let secrets = "drain-time=0 token=s3cr3t header=\"X-Key: s3cr3t\"";
+    let directory = tempfile::tempdir().expect("a directory");
+    let pipeline = run(directory.path(), &location, 0..1, secrets);
+    for warning in warnings(&pipeline) {
+        assert!(!warning.contains("s3cr3t"), "{warning}");
+    }
+    let hook = pipeline.by_name("hook").expect("it is there");
+    pipeline.remove(&hook).expect("it is in it");
+    are_kept("s3cr3t", &hook, &log);
 }

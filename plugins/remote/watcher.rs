@@ -64,6 +64,9 @@ pub(crate) fn start<T: Watcher>(this: &T) -> Result<(), gst::ErrorMessage> {
             "no thread for requests ({err}): lower max-requests"
         ))
     })?;
+    // As it reads back, which is without secrets.
+    let location: Option<String> = this.obj().property("location");
+    gst::debug!(T::category(), imp = this, "asks {location:?}");
     this.watch().start(plan, desk);
     Ok(())
 }

@@ -105,6 +105,8 @@ impl Teller for Webhook {
 
     fn start(&self) -> Result<Worker, String> {
         let plan = self.settings().plan().map_err(|err| err.to_string())?;
+        let location = self.settings().access.shown();
+        gst::debug!(CAT, imp = self, "posts to {location:?}");
         let voice = Voice(self.obj().downgrade());
         Worker::start(plan, self.intake(), self.status.clone(), voice)
             .map_err(|err| err.to_string())

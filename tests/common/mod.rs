@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod schemas;
+pub mod secrets;
 pub mod stage;
 
 use std::sync::Once;

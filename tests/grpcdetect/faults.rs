@@ -1,11 +1,11 @@
 //! What becomes of the frames, and of the stream, when the server fails.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
 use super::common::http::{Say, Server as HttpServer};
+use super::common::secrets::{Log, are_kept};
 use super::common::{self, PATIENCE, launch, until};
 use super::server::Server;
 use super::{Run, counts, observed, warnings};
@@ -251,34 +251,20 @@ fn wrong_settings_are_refused_in_one_sentence() {
             "/dev/shm does not give that",
         ),
     ] {
-        let pipeline = launch(&format!(
-            "videotestsrc ! grpcdetect name=grpc {settings} ! fakesink"
-        ));
-        assert!(
-            pipeline.set_state(gst::State::Playing).is_err(),
-            "{settings}"
-        );
-        let error = common::first_error(&pipeline).expect("a sentence");
+        let line = format!("videotestsrc ! grpcdetect name=grpc {settings} ! fakesink");
+        let error = common::refusal(&line);
         assert!(
             error.starts_with("grpc: ") && error.contains(sentence),
             "{settings}: {error}"
         );
         assert!(!error.contains("pw1234"), "{error}");
-        pipeline.set_state(gst::State::Null).expect("it stops");
     }
 }
 
 #[test]
 fn no_secret_can_be_read_back() {
-    static LOGGED: AtomicBool = AtomicBool::new(false);
     common::init();
-    gst::log::remove_default_log_function();
-    gst::log::add_log_function(|_, _, _, _, _, _, message| {
-        if message.get().is_some_and(|text| text.contains("s3cr3t")) {
-            LOGGED.store(true, Ordering::Relaxed);
-        }
-    });
-    gst::log::set_threshold_for_name("grpcdetect", gst::DebugLevel::Trace);
+    let log = Log::begin("grpcdetect");
     let server = Server::start();
     let wish = r#"{"credentials": "Basic somebody else's"}"#;
     let run = Run::new(
@@ -288,15 +274,5 @@ fn no_secret_can_be_read_back() {
         "mode=sync user=me password=s3cr3t",
     );
     assert_eq!(run.counts()[1], 1);
-    let bin = gst::Bin::new();
-    bin.add(&run.element).expect("it is in no other any more");
-    let dot = bin.debug_to_dot_data(gst::DebugGraphDetails::all());
-    assert!(dot.contains("location") && !dot.contains("s3cr3t"), "{dot}");
-    for pspec in run.element.list_properties() {
-        if pspec.flags().contains(glib::ParamFlags::READABLE) {
-            let value = format!("{:?}", run.element.property_value(pspec.name()));
-            assert!(!value.contains("s3cr3t"), "{value}");
-        }
-    }
-    assert!(!LOGGED.load(Ordering::Relaxed), "a secret was logged");
+    are_kept("s3cr3t", &run.element, &log);
 }

@@ -1,0 +1,53 @@
+//! Secrets that an element was given: it shows them to nobody.
+
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+
+/// What was logged since it was begun: the category and the line.
+pub struct Log(Arc<Mutex<Vec<(String, String)>>>);
+
+impl Log {
+    /// Everything from here on, of the category `name` at every level; nothing is printed any more.
+    pub fn begin(name: &str) -> Self {
+        let lines = Arc::<Mutex<Vec<_>>>::default();
+        let heard = Arc::clone(&lines);
+        gst::log::remove_default_log_function();
+        gst::log::add_log_function(move |category, _, _, _, _, _, message| {
+            let text = message.get().map(|text| text.to_string());
+            let line = (category.name().to_owned(), text.unwrap_or_default());
+            heard.lock().expect("nothing panics under it").push(line);
+        });
+        gst::log::set_threshold_for_name(name, gst::DebugLevel::Trace);
+        Self(lines)
+    }
+
+    fn lines(&self) -> Vec<(String, String)> {
+        self.0.lock().expect("nothing panics under it").clone()
+    }
+}
+
+/// Panics where `secret` stands in the log, in a drawing of the element or in a property of it, or
+/// where the element has logged nothing that could have told it.
+#[track_caller]
+pub fn are_kept(secret: &str, element: &gst::Element, log: &Log) {
+    let factory = element.factory().expect("it was made by name");
+    let lines = log.lines();
+    let told = lines
+        .iter()
+        .any(|(category, _)| *category == factory.name());
+    assert!(told, "{} has logged nothing", factory.name());
+    for (category, line) in lines {
+        assert!(!line.contains(secret), "{category} logs {line}");
+    }
+    let bin = gst::Bin::new();
+    bin.add(element).expect("it is in no other any more");
+    let dot = bin.debug_to_dot_data(gst::DebugGraphDetails::all());
+    assert!(dot.contains("location") && !dot.contains(secret), "{dot}");
+    for pspec in element.list_properties() {
+        if pspec.flags().contains(glib::ParamFlags::READABLE) {
+            let value = format!("{:?}", element.property_value(pspec.name()));
+            assert!(!value.contains(secret), "{value}");
+        }
+    }
+}
