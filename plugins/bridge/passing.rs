@@ -62,6 +62,28 @@ pub(crate) fn propose_allocation(
     proposed.then_some(()).ok_or_else(nobody)
 }
 
+/// A frame of the same memory, for whoever looks at it while this one passes on.
+///
+/// From GStreamer 1.26 on a copy of a frame that comes from a pool holds the frame itself, on which
+/// nobody could write any more: here both only hold the memory, which is enough to keep it from
+/// being used anew.
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http", feature = "onnx")),
+    allow(dead_code, reason = "only detectors look beside the stream")
+)]
+pub(crate) fn share(buffer: &gst::BufferRef) -> Result<gst::Buffer, String> {
+    let mut shared = gst::Buffer::new();
+    let target = shared.get_mut().expect("a new buffer has one owner");
+    let all_but_memory = gst::BUFFER_COPY_METADATA;
+    buffer
+        .copy_into(target, all_but_memory, ..)
+        .map_err(|_| "a frame cannot be shared: send system memory".to_string())?;
+    for memory in buffer.iter_memories_owned() {
+        target.append_memory(memory);
+    }
+    Ok(shared)
+}
+
 /// The frame to write on. Where another branch holds it, too, what is written on it is copied and
 /// the picture shared.
 pub(crate) fn writable(buffer: InputBuffer) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {

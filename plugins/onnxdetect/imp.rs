@@ -223,11 +223,8 @@ impl OnnxDetect {
         let done = worker.collect();
         if self.state().due && worker.is_free() {
             self.state().due = false;
-            let shared = buffer
-                .copy_region(gst::BUFFER_COPY_ALL, ..)
-                .map_err(|_| "a frame cannot be shared: send system memory".to_string())?;
             worker.give(Job {
-                buffer: shared,
+                buffer: passing::share(buffer)?,
                 info: info.clone(),
                 limits: self.settings().limits(),
                 time,

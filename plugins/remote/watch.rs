@@ -11,8 +11,8 @@ use gst_video::{VideoInfo, VideoRegionOfInterestMeta};
 
 use super::Mode;
 use super::desk::{Desk, Job, Outcome};
-use crate::bridge::detection;
 use crate::bridge::model::Model;
+use crate::bridge::{detection, passing};
 
 /// What the user has set.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl Watch {
         };
         if self.is_due(buffer, time, &desk) {
             desk.give(Job {
-                buffer: share(buffer)?,
+                buffer: passing::share(buffer)?,
                 info: info.clone(),
                 limits,
                 time,
@@ -266,10 +266,4 @@ impl Watch {
 
 fn nanos(since: Instant) -> i64 {
     i64::try_from(since.elapsed().as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// A buffer of the same memory.
-fn share(buffer: &gst::BufferRef) -> Result<gst::Buffer, String> {
-    let shared = buffer.copy_region(gst::BUFFER_COPY_ALL, ..);
-    shared.map_err(|_| "a frame cannot be shared: send system memory".to_string())
 }

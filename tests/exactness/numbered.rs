@@ -166,13 +166,13 @@ pub struct Clip {
 pub fn decode(path: &Path, audio: bool) -> Clip {
     let matroska = path.extension().is_some_and(|it| it == "mkv");
     let pipeline = launch(&format!(
-        "filesrc location={} ! {} name=d d.video_0 ! queue ! h264parse \
+        "filesrc location={} ! {} name=d d.video_0 ! queue max-size-time=0 ! h264parse \
          ! video/x-h264,stream-format=avc,alignment=au ! identity name=coded \
          ! avdec_h264 max-threads=1 ! video/x-raw,format=I420 ! appsink name=out sync=false {}",
         path.display(),
         if matroska { "matroskademux" } else { "qtdemux" },
         if audio {
-            "d.audio_0 ! queue ! appsink name=heard sync=false"
+            "d.audio_0 ! queue max-size-time=0 ! appsink name=heard sync=false"
         } else {
             ""
         },
