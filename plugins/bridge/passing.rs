@@ -1,9 +1,14 @@
 //! What elements share that hang something onto raw frames and pass them on as they are.
 
 use evr_core::time::Nanos;
-use gst::prelude::*;
-use gst_base::prelude::*;
-use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess};
+use gst::{prelude::*, subclass::prelude::*};
+use gst_base::{
+    prelude::*,
+    subclass::{
+        base_transform::{InputBuffer, PrepareOutputBufferSuccess},
+        prelude::*,
+    },
+};
 
 use super::time::signed;
 
@@ -25,10 +30,31 @@ pub(crate) fn is_sent_video(direction: gst::PadDirection, caps: &gst::Caps) -> b
     not(any(feature = "grpc", feature = "http", feature = "onnx")),
     allow(dead_code, reason = "only detectors leave late frames out")
 )]
-pub(crate) fn late_until(qos: &gst::event::Qos) -> Option<Nanos> {
+fn late_until(qos: &gst::event::Qos) -> Option<Nanos> {
     let (_, _, jitter, time) = qos.get();
     let time = signed(gst::Signed::Positive(time?))?;
     Some(time.saturating_add(jitter.max(0)))
+}
+
+/// An event from behind, of which QoS says `late` before which running time frames are late. The
+/// parent class would drop those; here they pass, but are not inferred.
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http", feature = "onnx")),
+    allow(dead_code, reason = "only detectors leave late frames out")
+)]
+pub(crate) fn src_event<T: BaseTransformImpl>(
+    this: &T,
+    event: gst::Event,
+    late: impl FnOnce(Option<Nanos>),
+) -> bool {
+    let gst::EventView::Qos(qos) = event.view() else {
+        return this.parent_src_event(event);
+    };
+    if !this.obj().property::<bool>("qos") {
+        return this.parent_src_event(event);
+    }
+    late(late_until(qos));
+    this.obj().sink_pad().push_event(event)
 }
 
 /// Width and height of the frames that such caps announce, in pixels.
@@ -94,4 +120,29 @@ pub(crate) fn writable(buffer: InputBuffer) -> Result<PrepareOutputBufferSuccess
             PrepareOutputBufferSuccess::Buffer(copy.map_err(|_| gst::FlowError::Error)?)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pools_frame_that_is_shared_can_be_written_on_and_its_memory_is_not_used_anew() {
+        gst::init().expect("GStreamer is installed");
+        let pool = gst::BufferPool::new();
+        let mut config = pool.config();
+        config.set_params(None, 64, 1, 0);
+        pool.set_config(config).expect("a sound size");
+        pool.set_active(true).expect("there is memory");
+        let mut frame = pool.acquire_buffer(None).expect("it has one");
+        let shared = share(&frame).expect("ordinary memory");
+        let memory = shared.peek_memory(0).as_ptr();
+        assert!(frame.get_mut().is_some(), "nobody else holds the frame");
+        assert_eq!(frame.peek_memory(0).as_ptr(), memory);
+        drop(frame);
+        let next = pool.acquire_buffer(None).expect("it makes another");
+        assert_ne!(next.peek_memory(0).as_ptr(), memory);
+        drop(next);
+        pool.set_active(false).expect("nobody waits for it");
+    }
 }

@@ -371,15 +371,7 @@ impl BaseTransformImpl for OnnxDetect {
     }
 
     fn src_event(&self, event: gst::Event) -> bool {
-        let gst::EventView::Qos(qos) = event.view() else {
-            return self.parent_src_event(event);
-        };
-        // The parent class would drop late frames; here they pass, but are not inferred.
-        if !self.obj().property::<bool>("qos") {
-            return self.parent_src_event(event);
-        }
-        self.state().late_until = passing::late_until(qos);
-        self.obj().sink_pad().push_event(event)
+        passing::src_event(self, event, |until| self.state().late_until = until)
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {

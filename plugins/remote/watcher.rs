@@ -86,15 +86,7 @@ pub(crate) fn set_caps<T: Watcher>(this: &T, caps: &gst::Caps) -> Result<(), gst
 }
 
 pub(crate) fn src_event<T: Watcher>(this: &T, event: gst::Event) -> bool {
-    let gst::EventView::Qos(qos) = event.view() else {
-        return this.parent_src_event(event);
-    };
-    // The parent class would drop late frames; here they pass, but are not inferred.
-    if !this.obj().property::<bool>("qos") {
-        return this.parent_src_event(event);
-    }
-    this.watch().late(passing::late_until(qos));
-    this.obj().sink_pad().push_event(event)
+    passing::src_event(this, event, |until| this.watch().late(until))
 }
 
 pub(crate) fn sink_event<T: Watcher>(this: &T, event: gst::Event) -> bool {

@@ -71,7 +71,8 @@ pub(crate) fn end(source: &gst::Element) {
     assert_eq!(flow, gst::FlowReturn::Ok);
 }
 
-fn boundary(fields: &gst::StructureRef) -> Option<Seen> {
+/// What the gate says of a recording's beginning or end.
+pub(crate) fn boundary(fields: &gst::StructureRef) -> Option<Seen> {
     if fields.name() != "evr-recording" {
         return None;
     }

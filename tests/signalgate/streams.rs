@@ -10,7 +10,7 @@ use std::{
 use gst::{glib, prelude::*};
 
 use crate::{
-    bench::{QUICK, SECOND},
+    bench::{self, QUICK, SECOND, boundary},
     common::{PATIENCE, launch, play, wait_for_eos},
 };
 
@@ -46,24 +46,19 @@ fn see(info: &gst::PadProbeInfo) -> Option<Seen> {
     if event.type_() == gst::EventType::Eos {
         return Some(Seen::Eos);
     }
-    let fields = event
-        .structure()
-        .filter(|it| it.name() == "evr-recording")?;
-    let time = |name: &str| fields.get::<i64>(name).expect("boundaries carry times");
-    let id = fields.get("id").expect("boundaries carry their id");
-    Some(match fields.get::<&str>("phase") {
-        Ok("open") => Seen::Open {
+    match boundary(event.structure()?)? {
+        bench::Seen::Open {
             id,
-            sync_point: time("sync-point"),
-            end: time("end"),
-        },
-        // News of signals, told between the boundaries, end nothing.
-        Ok("update") => return None,
-        _ => Seen::Close {
+            sync_point,
+            end,
+        } => Some(Seen::Open {
             id,
-            end: time("end"),
-        },
-    })
+            sync_point,
+            end,
+        }),
+        bench::Seen::Close { id, end, .. } => Some(Seen::Close { id, end }),
+        bench::Seen::Buffer { .. } => None,
+    }
 }
 
 fn clock_time(time: i64) -> gst::ClockTime {
