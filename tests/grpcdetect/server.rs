@@ -1,7 +1,7 @@
 //! `tests/reference/grpc_server.py`, and what it says it has heard.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::Value;
@@ -16,6 +16,8 @@ pub struct Server {
     pub port: u64,
     process: Child,
     lines: Lines,
+    /// Numbers that it gives back, and how many it was given.
+    marks: Mutex<(ChildStdin, usize)>,
 }
 
 impl Server {
@@ -32,10 +34,12 @@ impl Server {
         let mut process = Command::new(asset("EVR_TEST_PYTHON"))
             .arg(script)
             .args(arguments)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the Python that the tests are given starts");
         let stdout = process.stdout.take().expect("it was asked for");
+        let stdin = process.stdin.take().expect("it was asked for");
         let lines = Lines::default();
         let theirs = Arc::clone(&lines);
         std::thread::spawn(move || {
@@ -49,6 +53,7 @@ impl Server {
             port: 0,
             process,
             lines,
+            marks: Mutex::new((stdin, 0)),
         };
         server.wait_for("port", 1);
         server.port = server.said("port")[0]["port"].as_u64().expect("a number");
@@ -59,8 +64,12 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The lines that tell of this, in their order.
+    /// The lines that tell of this, in their order: all that it had to say until now.
     pub fn said(&self, what: &str) -> Vec<Value> {
+        let (stdin, given) = &mut *self.marks.lock().expect("sound");
+        *given += 1;
+        writeln!(stdin, "{given}").expect("it listens");
+        self.wait_for("mark", *given);
         let lines = self.lines.0.lock().expect("sound");
         let of_it = lines.iter().filter(|line| line.get(what).is_some());
         of_it.cloned().collect()

@@ -6,8 +6,8 @@ docs/media_graph_extension.proto. Needs grpcio and grpcio-tools:
 
     python3 tests/reference/grpc_server.py [port [key.pem certificate.pem]]
 
-Says in lines of JSON what it hears: its port, then each session and each sample. How it behaves,
-each client asks for by its extension configuration, a JSON object of
+Says in lines of JSON what it hears: its port, then each session and each sample; and gives back
+each number that it reads, until there are no more. How it behaves, each client asks for by its extension configuration, a JSON object of
 
     label       what it finds in each picture, "person" if not given; null for nothing
     sequence    its sequence id
@@ -161,7 +161,9 @@ def main():
         port = server.add_insecure_port(address)
     server.start()
     say(port=port)
-    server.wait_for_termination()
+    # Whoever asks has heard all that was said before as soon as this comes back.
+    for mark in sys.stdin:
+        say(mark=int(mark))
 
 
 if __name__ == "__main__":
