@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use evr_core::time::Nanos;
+use gst::prelude::*;
 
 /// The running time of a position in `segment`; negative before the segment's start, which is
 /// where the lead-in of an accurate seek lies.
@@ -52,6 +53,25 @@ pub(crate) fn utc_now() -> Nanos {
         .unwrap_or(0)
 }
 
+/// UTC of an element's running time 0 by this machine's clock; `None` where the element has no clock.
+pub(crate) fn utc_of_running_time_0(element: &impl IsA<gst::Element>) -> Option<Nanos> {
+    let running = || Some(span(element.current_running_time()?.nseconds()));
+    utc_of_0(running, utc_now)
+}
+
+/// Of three looks at the two clocks the closest counts: a thread that is held up between the one and
+/// the other would be off by as long.
+fn utc_of_0(running: impl Fn() -> Option<Nanos>, utc: impl Fn() -> Nanos) -> Option<Nanos> {
+    let look = || {
+        let before = running()?;
+        let utc = utc();
+        Some((running()? - before, utc.saturating_sub(before)))
+    };
+    let looks = [look(), look(), look()].into_iter().flatten();
+    let closest = looks.min_by_key(|(apart, _)| *apart);
+    closest.map(|(_, utc)| utc)
+}
+
 const UNIX: &str = "timestamp/x-unix";
 
 /// Says when a buffer was captured, in nanoseconds since 1970-01-01T00:00:00Z.
@@ -87,7 +107,27 @@ pub(crate) fn reference_utc(buffer: &gst::BufferRef) -> Option<Nanos> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    #[test]
+    fn who_is_held_up_between_two_clocks_is_not_misled() {
+        const UTC: Nanos = 1_000_000;
+        // Each look goes to the running time, to the wall clock and to the running time again.
+        for held_up in 0..7 {
+            let (now, looks) = (Cell::new(0), Cell::new(0));
+            let look = || {
+                let late = if looks.get() == held_up { 500 } else { 0 };
+                now.set(now.get() + 1 + late);
+                looks.set(looks.get() + 1);
+                now.get()
+            };
+            let utc = utc_of_0(|| Some(look()), || UTC + look());
+            assert_eq!(utc, Some(UTC + 1), "held up before look {held_up}");
+        }
+        assert_eq!(utc_of_0(|| None, || UTC), None);
+    }
 
     #[test]
     fn two_times_can_be_added_and_subtracted() {

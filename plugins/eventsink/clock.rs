@@ -3,7 +3,7 @@
 use evr_core::time::Nanos;
 use gst::prelude::*;
 
-use crate::bridge::time::{reference_utc, span, utc_now};
+use crate::bridge::time::{reference_utc, utc_of_running_time_0};
 
 /// What is known of time when a recording opens.
 #[derive(Debug, Clone, Copy)]
@@ -24,11 +24,6 @@ impl Moment {
             clock: live.then(|| utc_of_running_time_0(element)).flatten(),
         }
     }
-}
-
-fn utc_of_running_time_0(element: &gst::Element) -> Option<Nanos> {
-    let running = element.current_running_time()?;
-    Some(utc_now() - span(running.nseconds()))
 }
 
 /// UTC of running time 0 by the sender's clock, if the buffer shown at `running` tells it.

@@ -2,7 +2,8 @@
 //! that a server that cuts it short costs an error and no signal.
 //!
 //! A file is locked as long as its process lives. Whoever makes one removes those that nobody has
-//! locked, which were left by a process that was killed.
+//! locked, which were left by a process that was killed. Only who has the lock removes a file, so
+//! the name of one that is locked and still has a name is its own.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -83,15 +84,27 @@ fn sweep() {
     let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
     for entry in entries.filter(ours) {
         // Others' files cannot be opened, and are others' business.
-        let unlocked = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-        if unlocked {
+        let Ok(file) = File::open(entry.path()) else {
+            continue;
+        };
+        if is_left(&file) {
             let _ = fs::remove_file(entry.path());
         }
+        // Let go only now: who has just made it and locks it next sees that it is gone.
+        drop(file);
     }
+}
+
+/// Locks a file that nobody has locked, unless somebody has removed it: then another may have its
+/// name.
+fn is_left(file: &File) -> bool {
+    file.try_lock().is_ok() && file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -99,7 +112,12 @@ mod tests {
         let left = path(&format!("{PREFIX}left-by-{}", std::process::id()));
         fs::write(&left, b"picture").expect("there is shared memory");
         let memory = Memory::new(100).expect("there is room");
-        assert!(!left.exists());
+        // Another process may have seen it first, and be about to remove it.
+        let patience = Instant::now() + Duration::from_secs(10);
+        while left.exists() {
+            assert!(Instant::now() < patience, "it was left for good");
+            std::thread::yield_now();
+        }
         let (name, bytes) = memory.describe();
         memory.write(98, b"ab").expect("it fits");
         let content = fs::read(path(&name)).expect("it can be read");
@@ -109,5 +127,22 @@ mod tests {
         assert_ne!(other.describe().0, name);
         drop(memory);
         assert!(!path(&name).exists());
+    }
+
+    #[test]
+    fn who_sweeps_never_removes_what_another_has_just_made() {
+        let make = || {
+            for _ in 0..1000 {
+                let memory = Memory::new(1).expect("there is room");
+                let found = fs::metadata(path(&memory.name)).expect("it is in use");
+                let made = memory.file.metadata().expect("it is open");
+                assert_eq!(found.ino(), made.ino());
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(make);
+            }
+        });
     }
 }

@@ -220,8 +220,8 @@ impl OnnxDetect {
         info: &VideoInfo,
         time: Option<i64>,
     ) -> Result<(), String> {
-        let done = worker.collect();
-        if self.state().due && worker.is_free() {
+        let (done, is_free) = worker.collect();
+        if is_free && self.state().due {
             self.state().due = false;
             worker.give(Job {
                 buffer: passing::share(buffer)?,

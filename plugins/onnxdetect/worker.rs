@@ -84,15 +84,11 @@ impl Worker {
         })
     }
 
-    /// What has come of a frame since this was last asked.
-    pub(super) fn collect(&self) -> Option<Done> {
-        self.shared.desk().done.take()
-    }
-
-    /// Whether a frame would be taken at once.
-    pub(super) fn is_free(&self) -> bool {
-        let desk = self.shared.desk();
-        !desk.busy && desk.job.is_none()
+    /// What has come of a frame since this was last asked, and whether another would be taken at
+    /// once. One look tells both: what is finished between two would be written over by the next.
+    pub(super) fn collect(&self) -> (Option<Done>, bool) {
+        let mut desk = self.shared.desk();
+        (desk.done.take(), !desk.busy && desk.job.is_none())
     }
 
     pub(super) fn give(&self, job: Job) {

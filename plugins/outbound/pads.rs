@@ -11,7 +11,7 @@ use gst::{prelude::*, subclass::prelude::*};
 use super::teller::{self, Teller};
 use crate::bridge::{
     signal::any_caps,
-    time::{running_time, span, utc_now},
+    time::{running_time, utc_now, utc_of_running_time_0},
 };
 
 const NAME: &str = "sink_%u";
@@ -234,14 +234,13 @@ fn epoch<T: Teller>(this: &T, pad: &gst::Pad) -> Nanos {
     }
     let mut latency = gst::query::Latency::new();
     let live = pad.peer_query(&mut latency) && latency.result().0;
-    let running = this.obj().current_running_time();
-    let epoch = match running.filter(|_| live) {
-        Some(running) => utc_now() - span(running.nseconds()),
-        None => 0,
+    let epoch = match live {
+        true => utc_of_running_time_0(&*this.obj()),
+        false => Some(0),
     };
     // A live pipeline that does not run yet will tell later.
-    if !live || running.is_some() {
-        lanes(this, |lanes| lanes.epoch = Some(epoch));
+    if epoch.is_some() {
+        lanes(this, |lanes| lanes.epoch = epoch);
     }
-    epoch
+    epoch.unwrap_or(0)
 }

@@ -12,7 +12,7 @@ use gst::{prelude::*, subclass::prelude::*};
 use super::imp::{CAT, SignalGate, State};
 use crate::bridge::{
     self,
-    time::{running_time, span, utc_now},
+    time::{running_time, utc_of_running_time_0},
 };
 
 /// A `signal` pad.
@@ -257,13 +257,8 @@ impl SignalGate {
         if epoch >= 0 {
             return utc.saturating_sub(epoch);
         }
-        let clock = self
-            .is_live()
-            .then(|| self.obj().current_running_time())
-            .flatten();
-        clock.map_or(utc, |running| {
-            span(running.nseconds()).saturating_add(utc.saturating_sub(utc_now()))
-        })
+        let clock = self.is_live().then(|| utc_of_running_time_0(&*self.obj()));
+        utc.saturating_sub(clock.flatten().unwrap_or(0))
     }
 
     fn is_live(&self) -> bool {

@@ -22,7 +22,7 @@ use super::{
     settings::Settings,
     times::FileTimes,
 };
-use crate::bridge::time::utc_now;
+use crate::bridge::time::{clock_time, span, utc_of_running_time_0};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -156,13 +156,13 @@ impl Source {
     /// Gives a camera's picture the running time at which it was taken, and one of an SVO file its
     /// time in the file, or at the file's pace.
     fn stamp(&self, picture: live::Picture) -> gst::Buffer {
+        let utc_of_0 = utc_of_running_time_0(&*self.obj());
+        let taken = |utc| clock_time(span(picture.captured).saturating_sub(utc));
         let running = self.running_time().unwrap_or_default();
-        let now = u64::try_from(utc_now()).unwrap_or(0);
-        let age = now.saturating_sub(picture.captured);
         let mut state = self.lock();
         let paced = state.real_time.then_some(running);
         let pts = match &mut state.times {
-            None => running.saturating_sub(gst::ClockTime::from_nseconds(age)),
+            None => utc_of_0.map_or(running, |utc| taken(utc).min(running)),
             Some(times) => times.of(picture.captured, paced),
         };
         let mut buffer = picture.buffer;
