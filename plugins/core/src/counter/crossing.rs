@@ -10,7 +10,8 @@ use super::geometry::{Point, side, touch};
 use super::shape::{Direction, Line};
 use crate::time::{Nanos, SECOND};
 
-/// A track that was not seen for so long does not come back: trackers forget sooner.
+/// A track that was not seen for longer does not come back: who then bears its number is somebody
+/// else, who has crossed nothing yet. Trackers forget sooner, unless they are told otherwise.
 const FORGET: Nanos = 60 * SECOND;
 
 /// How often a line was crossed since the start.
@@ -41,12 +42,18 @@ struct Track {
     sides: Vec<Ordering>,
 }
 
+impl Track {
+    fn is_over(&self, now: Nanos) -> bool {
+        now.saturating_sub(self.seen) > FORGET
+    }
+}
+
 /// The tracks and totals of a rule's lines.
 #[derive(Debug, Default)]
 pub(super) struct Crossings {
     tracks: BTreeMap<i64, Track>,
     totals: Vec<Totals>,
-    /// When it was last looked who has long been away.
+    /// When it was last looked whose tracks are over.
     tidied: Nanos,
 }
 
@@ -54,11 +61,15 @@ impl Crossings {
     /// Moves a track to `at`; gives the crossings, in the order of the lines.
     pub(super) fn step(&mut self, lines: &[Line], id: i64, at: Point, now: Nanos) -> Vec<Crossing> {
         self.totals.resize(lines.len(), Totals::default());
-        let track = self.tracks.entry(id).or_insert_with(|| Track {
+        let new = || Track {
             at,
             seen: now,
             sides: vec![Ordering::Equal; lines.len()],
-        });
+        };
+        let track = self.tracks.entry(id).or_insert_with(new);
+        if track.is_over(now) {
+            *track = new();
+        }
         let mut crossed = Vec::new();
         for (n, line) in lines.iter().enumerate() {
             let (from, to) = (track.sides[n], side(line.from, line.to, at));
@@ -90,14 +101,13 @@ impl Crossings {
         crossed
     }
 
-    /// Forgets who has long been away.
+    /// Lets go of tracks that are over, now and then: they count for nothing before, too.
     pub(super) fn tidy(&mut self, now: Nanos) {
         if now.saturating_sub(self.tidied) <= FORGET {
             return;
         }
         self.tidied = now;
-        self.tracks
-            .retain(|_, track| now.saturating_sub(track.seen) <= FORGET);
+        self.tracks.retain(|_, track| !track.is_over(now));
     }
 
     /// Another stream: its tracks are others. What was counted stays counted.
@@ -154,20 +164,86 @@ mod tests {
         assert_eq!(walk(&line(true), &round).len(), 2);
     }
 
+    #[test]
+    fn a_track_is_remembered_for_one_span_whenever_others_are_forgotten() {
+        let lines = [line(false)];
+        let (left, right) = (Point::new(0.4, 0.5), Point::new(0.6, 0.5));
+        // Another track keeps the tidying going, once a minute from various times on.
+        for first in [1, 30, 59, 61, 100] {
+            for (away, crosses) in [(FORGET, true), (FORGET + 1, false)] {
+                let mut crossings = Crossings::default();
+                let mut step = |id, at, now| {
+                    let crossed = crossings.step(&lines, id, at, now).len();
+                    crossings.tidy(now);
+                    crossed
+                };
+                let seen = first * SECOND;
+                step(7, left, seen);
+                step(8, left, seen + away / 2);
+                let crossed = step(7, right, seen + away);
+                assert_eq!(crossed, usize::from(crosses), "{first} {away}");
+                // It is the track that it was, or another one, from here on.
+                assert_eq!(step(7, left, seen + away + SECOND), 1, "{first} {away}");
+            }
+        }
+    }
+
+    type Place = (i64, i64);
+
+    /// Whether who goes from `p` to `q`, of which the latter is not on the line through `a` and `b`
+    /// and the former not on its side, meets that line between the two: by the place where they do,
+    /// as a fraction.
+    fn meets([p, q]: [Place; 2], [a, b]: [Place; 2]) -> bool {
+        let (far, near) = (distance([a, b], q), distance([a, b], p));
+        let whole = far - near;
+        let within = |p: i64, q: i64, a: i64, b: i64| {
+            let at = (p * far - q * near) * whole.signum();
+            (a.min(b) * whole.abs()..=a.max(b) * whole.abs()).contains(&at)
+        };
+        within(p.0, q.0, a.0, b.0) && within(p.1, q.1, a.1, b.1)
+    }
+
+    /// How far a place is from the line through `a` and `b`, times a number; negative on its left.
+    fn distance([a, b]: [Place; 2], p: Place) -> i64 {
+        (b.0 - a.0) * (p.1 - a.1) - (b.1 - a.1) * (p.0 - a.0)
+    }
+
+    /// What the changes of sign of the distance say, counted one by one.
+    fn truth(walks: &[Vec<Place>], ends: [Place; 2], endless: bool) -> Totals {
+        let mut truth = Totals::default();
+        for walk in walks {
+            let mut sign = 0;
+            for (n, place) in walk.iter().enumerate() {
+                let now = distance(ends, *place).signum();
+                if now == 0 {
+                    continue;
+                }
+                let counts = || endless || meets([walk[n - 1], *place], ends);
+                match (std::mem::replace(&mut sign, now), now) {
+                    (-1, 1) if counts() => truth.left_to_right += 1,
+                    (1, -1) if counts() => truth.right_to_left += 1,
+                    _ => {}
+                }
+            }
+        }
+        truth
+    }
+
     proptest! {
         #[test]
-        fn totals_are_the_changes_of_sign_of_the_distance(
+        fn totals_are_the_changes_of_sign_of_the_distance_where_the_way_meets_the_line(
             walks in proptest::collection::vec(
                 proptest::collection::vec((0..=20_i64, 0..=20_i64), 0..24), 1..4),
-            (ax, ay, bx, by) in (0..=20_i64, 0..=20_i64, 0..=20_i64, 0..=20_i64),
+            from in (0..=20_i64, 0..=20_i64), to in (0..=20_i64, 0..=20_i64),
+            endless in any::<bool>(),
         ) {
-            let at = |(x, y): (i64, i64)| Point::new(x as f64 / 32.0, y as f64 / 32.0);
-            prop_assume!((ax, ay) != (bx, by));
+            let at = |(x, y): Place| Point::new(x as f64 / 32.0, y as f64 / 32.0);
+            prop_assume!(from != to);
             let line = Line {
                 name: String::new(),
-                from: at((ax, ay)),
-                to: at((bx, by)),
-                endless: true,
+                from: at(from),
+                to: at(to),
+                endless,
             };
             let mut crossings = Crossings::default();
             let mut last = Totals::default();
@@ -180,21 +256,7 @@ mod tests {
                     }
                 }
             }
-            let mut truth = Totals::default();
-            for walk in &walks {
-                let signs = walk.iter().map(|&(x, y)| {
-                    ((bx - ax) * (y - ay) - (by - ay) * (x - ax)).signum()
-                });
-                let signs: Vec<_> = signs.filter(|sign| *sign != 0).collect();
-                for pair in signs.windows(2) {
-                    match (pair[0], pair[1]) {
-                        (-1, 1) => truth.left_to_right += 1,
-                        (1, -1) => truth.right_to_left += 1,
-                        _ => {}
-                    }
-                }
-            }
-            prop_assert_eq!(last, truth);
+            prop_assert_eq!(last, truth(&walks, [from, to], endless));
         }
     }
 }

@@ -91,8 +91,7 @@ fn identity(truth: &Frames, tracks: &Frames) -> f64 {
     let mut shared: BTreeMap<(i64, i64), f32> = BTreeMap::new();
     for (objects, tracks) in truth.iter().zip(tracks) {
         for (object, at) in objects {
-            for (track, bbox) in tracks.iter().filter(|(_, bbox)| bbox.iou(at) >= OVERLAP) {
-                let _ = bbox;
+            for (track, _) in tracks.iter().filter(|(_, bbox)| bbox.iou(at) >= OVERLAP) {
                 *shared.entry((*object, *track)).or_default() += 1.0;
             }
         }
