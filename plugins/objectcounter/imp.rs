@@ -88,13 +88,13 @@ pub(crate) struct ObjectCounter {
     )]
     #[property(
         name = "min-overlap", nick = "Minimum overlap",
-        blurb = "The share of an object's box, from 0 to 1, that must lie in a zone, where reference is overlap",
+        blurb = "The share of an object's box, from 0 to 1, that must lie in a zone, to a millionth, where reference is overlap (0 = any of it)",
         get, set, type = f64, member = min_overlap, minimum = 0.0, maximum = 1.0,
         default = Settings::default().min_overlap, mutable_playing
     )]
     #[property(
         name = "lines", nick = "Lines",
-        blurb = "Lines whose crossing raises a signal, instead of presence: each a name, a colon and x,y,x,y in fractions of the frame, separated by semicolons, such as gate:0.5,0,0.5,1; objects need track ids",
+        blurb = "Lines whose crossing raises a signal, instead of presence: each a name, a colon and x,y,x,y in fractions of the frame, separated by semicolons, such as gate:0.5,0,0.5,1; objects need track ids, and one that was away for more than 60 s is another",
         get, set, nullable, type = Option<String>, member = lines, mutable_playing
     )]
     #[property(

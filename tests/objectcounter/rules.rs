@@ -369,6 +369,7 @@ fn the_published_schema_takes_the_rules_that_the_element_takes_and_refuses_other
         r#"{"rules": [{"name": "a", "min-area": 2}]}"#,
         r#"{"rules": [{"name": "a", "reference": "top"}]}"#,
         r#"{"zones": {"a": [[0, 0], [1, 1]]}, "rules": [{"name": "a"}]}"#,
+        r#"{"zones": {"a": [[0, 0], [1, 1], [1, 0]]}, "rules": [{"name": "a", "zones": ["a", "a"]}]}"#,
         r#"{"zones": {"a": {"space": {}}}, "rules": [{"name": "a"}]}"#,
         r#"{"zones": {"a": {"space": {"max-w": 1}}}, "rules": [{"name": "a"}]}"#,
     ] {

@@ -17,6 +17,7 @@ pub mod gate;
 mod json;
 pub mod message;
 pub mod motion;
+mod named;
 pub mod observed;
 pub mod outbox;
 pub mod recording;

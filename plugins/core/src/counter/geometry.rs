@@ -7,6 +7,12 @@ use crate::detection::BoundingBox;
 
 const STEPS: f64 = (1_u32 << 30) as f64;
 
+/// The most corners of a polygon, as each pair of its edges is asked whether it meets.
+const MAX_CORNERS: usize = 1000;
+
+/// How far a share may be off: a box of a few pixels is a million steps wide.
+const MILLIONTH: f64 = 1e-6;
+
 /// A point of the frame, origin top left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Point {
@@ -28,10 +34,6 @@ impl Point {
     /// Whether it lies in the frame or not far to the right of or below it.
     fn is_near(self) -> bool {
         (0..1 << 31).contains(&self.x) && (0..1 << 31).contains(&self.y)
-    }
-
-    fn fractions(self) -> (f64, f64) {
-        (self.x as f64 / STEPS, self.y as f64 / STEPS)
     }
 }
 
@@ -72,6 +74,9 @@ pub enum ShapeError {
     /// Not enough corners.
     #[error("a polygon of {0} corners has no inside: give at least 3")]
     Corners(usize),
+    /// Too many.
+    #[error("a polygon of {0} corners takes too long to check: give at most {MAX_CORNERS}")]
+    Many(usize),
     /// Not within the frame.
     #[error("the point ({x}, {y}) lies outside the frame: give fractions from 0 to 1")]
     Outside {
@@ -83,7 +88,7 @@ pub enum ShapeError {
     /// Two edges meet where they must not.
     #[error(
         "the polygon crosses itself: its edges {first} and {second} meet (edge 0 leads from corner 0 \
-         to corner 1); list the corners in the order of the outline"
+         to corner 1); list the corners in the order of the outline, not all on one line"
     )]
     Crossing {
         /// The one edge.
@@ -119,6 +124,9 @@ impl Polygon {
     /// # Errors
     /// A [`ShapeError`] that names the corner or the edges.
     pub fn new(corners: &[(f64, f64)]) -> Result<Self, ShapeError> {
+        if corners.len() > MAX_CORNERS {
+            return Err(ShapeError::Many(corners.len()));
+        }
         let mut corners: Vec<Point> = corners
             .iter()
             .map(|&corner| point(corner))
@@ -188,25 +196,54 @@ impl Polygon {
         inside
     }
 
-    /// The share of a box that lies inside, 0..1; of an empty box whether its middle does.
+    /// Whether at least this share of a box lies inside, to a millionth: so much may be lost where
+    /// coordinates become whole steps. However small the share, something of the box must.
+    pub fn overlaps(&self, bbox: &BoundingBox, least: f64) -> bool {
+        let share = self.share(bbox);
+        share > 0.0 && share + MILLIONTH >= least
+    }
+
+    /// The share of a box that lies inside, 0..1; of an empty box whether its middle does. It is
+    /// exactly 1 of a box that lies inside and exactly 0 of one that lies outside.
     pub fn share(&self, bbox: &BoundingBox) -> f64 {
-        let area = bbox.area();
-        if area <= 0.0 {
+        let from = Point::new(bbox.l, bbox.t);
+        let to = Point::new(bbox.l + bbox.w, bbox.t + bbox.h);
+        if from.x >= to.x || from.y >= to.y {
             let middle = Point::new(bbox.l + bbox.w / 2.0, bbox.t + bbox.h / 2.0);
             return f64::from(u8::from(self.contains(middle)));
         }
-        let corners: Vec<_> = self
-            .corners
-            .iter()
-            .map(|corner| corner.fractions())
-            .collect();
-        // Sutherland and Hodgman: cut the outline by each edge of the box in turn.
-        let left = cut(&corners, |p| p.0 - bbox.l);
-        let right = cut(&left, |p| bbox.l + bbox.w - p.0);
-        let top = cut(&right, |p| p.1 - bbox.t);
-        let all = cut(&top, |p| bbox.t + bbox.h - p.1);
-        (outlined_area(&all) / area).clamp(0.0, 1.0)
+        let (least, most) = self.bounds;
+        // What lies outside of the bounds lies outside; within them all products fit 62 bits.
+        let upper = Point {
+            x: from.x.max(least.x),
+            y: from.y.max(least.y),
+        };
+        let lower = Point {
+            x: to.x.min(most.x),
+            y: to.y.min(most.y),
+        };
+        if upper.x >= lower.x || upper.y >= lower.y {
+            return 0.0;
+        }
+        let (mut whole, mut parts) = (0, 0.0);
+        for n in 0..self.corners.len() {
+            match above(self.edge(n), upper, lower) {
+                Above::Whole(width) => whole += width,
+                Above::Part(width) => parts += width,
+            }
+        }
+        let inside = (whole as f64 + parts).abs() * (lower.y - upper.y) as f64;
+        (inside / ((to.x - from.x) as f64 * (to.y - from.y) as f64)).min(1.0)
     }
+}
+
+/// What of a box lies above an edge, as the width of a strip of the box's height; negative where
+/// the edge leads to the left. Around an outline this adds up to what lies in it.
+enum Above {
+    /// The edge passes beside the box.
+    Whole(i64),
+    /// It passes through it.
+    Part(f64),
 }
 
 fn bounds(corners: &[Point]) -> (Point, Point) {
@@ -225,35 +262,40 @@ fn bounds(corners: &[Point]) -> (Point, Point) {
     })
 }
 
-/// What of an outline lies where `depth` is not negative.
-fn cut(outline: &[(f64, f64)], depth: impl Fn((f64, f64)) -> f64) -> Vec<(f64, f64)> {
-    let mut kept = Vec::with_capacity(outline.len() + 2);
-    for (n, &to) in outline.iter().enumerate() {
-        let from = outline[(n + outline.len() - 1) % outline.len()];
-        let (before, after) = (depth(from), depth(to));
-        if (before >= 0.0) != (after >= 0.0) {
-            let part = before / (before - after);
-            kept.push((
-                from.0 + part * (to.0 - from.0),
-                from.1 + part * (to.1 - from.1),
-            ));
-        }
-        if after >= 0.0 {
-            kept.push(to);
-        }
+/// What of the box from `upper` to `lower`, its corners, lies above an edge.
+fn above((a, b): (Point, Point), upper: Point, lower: Point) -> Above {
+    let (sign, (a, b)) = if a.x <= b.x {
+        (1, (a, b))
+    } else {
+        (-1, (b, a))
+    };
+    let (from, to) = (a.x.max(upper.x), b.x.min(lower.x));
+    if from >= to {
+        return Above::Whole(0);
     }
-    kept
-}
-
-/// Gauss's formula.
-fn outlined_area(outline: &[(f64, f64)]) -> f64 {
-    let twice: f64 = (0..outline.len())
-        .map(|n| {
-            let (a, b) = (outline[n], outline[(n + 1) % outline.len()]);
-            a.0 * b.1 - b.0 * a.1
-        })
-        .sum();
-    (twice / 2.0).abs()
+    // How far below the box's top the edge is where it enters and leaves the box's columns, and
+    // how high the box is, all times the edge's width: exact, so an edge that only touches the
+    // box is known to.
+    let (dx, dy) = (b.x - a.x, b.y - a.y);
+    let depth = |x: i64| (a.y - upper.y) * dx + (x - a.x) * dy;
+    let (first, last, height) = (depth(from), depth(to), (lower.y - upper.y) * dx);
+    let width = sign * (to - from);
+    if first.max(last) <= 0 {
+        return Above::Whole(0);
+    }
+    if first.min(last) >= height {
+        return Above::Whole(width);
+    }
+    let share = |depth: i64| depth as f64 / height as f64;
+    let (high, low) = (share(first.min(last)), share(first.max(last)));
+    let (enters, leaves) = (high.max(0.0), low.min(1.0));
+    // What lies above a slope: half of it within the box, all where it has left the box below.
+    let mean = if low > high {
+        ((leaves - enters) * (enters + leaves) / 2.0 + (low - leaves)) / (low - high)
+    } else {
+        enters
+    };
+    Above::Part(width as f64 * mean)
 }
 
 #[cfg(test)]
@@ -272,6 +314,26 @@ mod tests {
 
     fn bbox(l: f64, t: f64, w: f64, h: f64) -> BoundingBox {
         BoundingBox { l, t, w, h }
+    }
+
+    /// Whether a segment goes through the inside of a box, exactly: it does unless all of it lies
+    /// on one side of the box, or all of the box on one side of it.
+    fn cuts(a: Point, b: Point, upper: Point, lower: Point) -> bool {
+        let beside = a.x.max(b.x) <= upper.x
+            || a.x.min(b.x) >= lower.x
+            || a.y.max(b.y) <= upper.y
+            || a.y.min(b.y) >= lower.y;
+        let right = Point {
+            x: lower.x,
+            ..upper
+        };
+        let left = Point {
+            x: upper.x,
+            ..lower
+        };
+        let sides = [upper, right, lower, left].map(|corner| side(a, b, corner));
+        let apart = sides.contains(&Ordering::Less) && sides.contains(&Ordering::Greater);
+        !beside && apart
     }
 
     #[test]
@@ -303,6 +365,23 @@ mod tests {
     }
 
     #[test]
+    fn a_share_that_is_just_reached_is_enough_and_none_of_a_box_is_not() {
+        let zone = [(0.2, 0.0), (1.0, 0.0), (1.0, 1.0), (0.2, 1.0)];
+        let zone = Polygon::new(&zone).expect("a rectangle");
+        let half = bbox(0.1, 0.0, 0.2, 0.5);
+        assert!(zone.overlaps(&half, 0.5));
+        assert!(!zone.overlaps(&half, 0.500_01));
+        let at_the_edge = bbox(0.2, 0.1, 0.3, 0.3);
+        assert_eq!(zone.share(&at_the_edge), 1.0);
+        assert!(zone.overlaps(&at_the_edge, 1.0));
+        // Of a share of nothing, something.
+        assert!(zone.overlaps(&bbox(0.1, 0.1, 0.100_001, 0.1), 0.0));
+        for beside in [bbox(0.1, 0.1, 0.1, 0.1), bbox(0.05, 0.1, 0.1, 0.1)] {
+            assert!(!zone.overlaps(&beside, 0.0), "{beside:?}");
+        }
+    }
+
+    #[test]
     fn outlines_that_touch_themselves_are_refused_with_their_edges() {
         let refused = |corners: &[(f64, f64)]| Polygon::new(corners).expect_err("no zone");
         let bow = [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)];
@@ -326,6 +405,28 @@ mod tests {
         assert!(matches!(refused(&nan), ShapeError::Outside { .. }));
     }
 
+    /// As many corners as that on a circle.
+    fn ring(corners: usize) -> Vec<(f64, f64)> {
+        let angle = |n| n as f64 / corners as f64 * std::f64::consts::TAU;
+        let corner = |n| {
+            (
+                0.5 + 0.4 * f64::cos(angle(n)),
+                0.5 + 0.4 * f64::sin(angle(n)),
+            )
+        };
+        (0..corners).map(corner).collect()
+    }
+
+    #[test]
+    fn an_outline_of_more_corners_than_can_be_checked_at_once_is_refused() {
+        let most = Polygon::new(&ring(MAX_CORNERS)).expect("a circle, almost");
+        let square = bbox(0.1, 0.1, 0.8, 0.8);
+        let circle = std::f64::consts::FRAC_PI_4;
+        assert!((most.share(&square) - circle).abs() < 1e-4);
+        let refused = Polygon::new(&ring(MAX_CORNERS + 1));
+        assert_eq!(refused, Err(ShapeError::Many(MAX_CORNERS + 1)));
+    }
+
     #[test]
     fn an_outline_may_end_where_it_began() {
         let closed = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)];
@@ -345,6 +446,39 @@ mod tests {
             let sides = [side(a, b, p), side(b, c, p), side(c, a, p)];
             let inside = sides.iter().all(|s| s.is_le()) || sides.iter().all(|s| s.is_ge());
             prop_assert_eq!(triangle.contains(p), inside);
+        }
+
+        #[test]
+        fn a_share_is_all_of_a_box_inside_nothing_of_one_outside_and_else_what_dots_say(
+            grid in proptest::collection::vec((0..=8_u8, 0..=8_u8), 3..7),
+            (l, t, w, h) in (0..=14_u8, 0..=14_u8, 1..=8_u8, 1..=8_u8),
+            nudge in 0..=1_u8,
+        ) {
+            let at = |n: u8| f64::from(n) / 8.0;
+            let corners: Vec<_> = grid.iter().map(|&(x, y)| (at(x), at(y))).collect();
+            let Ok(polygon) = Polygon::new(&corners) else { return Ok(()) };
+            // Between the grid's points, too, where no fraction is a whole number of steps.
+            let off = f64::from(nudge) * 0.01;
+            let (l, t) = (f64::from(l) / 16.0 + off, f64::from(t) / 16.0 + off);
+            let (w, h) = (f64::from(w) / 16.0, f64::from(h) / 16.0);
+            let share = polygon.share(&bbox(l, t, w, h));
+            const DOTS: u32 = 40;
+            let along = |n: u32| (f64::from(n) + 0.5) / f64::from(DOTS);
+            let dots = (0..DOTS * DOTS).map(|n| {
+                Point::new(l + w * along(n % DOTS), t + h * along(n / DOTS))
+            });
+            let inside = dots.filter(|dot| polygon.contains(*dot)).count();
+            let counted = inside as f64 / f64::from(DOTS * DOTS);
+            prop_assert!((share - counted).abs() < 0.06, "{} for {}", share, counted);
+            let ends = [(l, t), (l + w, t), (l + w, t + h), (l, t + h)].map(|(x, y)| Point::new(x, y));
+            let crossed = (0..polygon.corners.len()).any(|n| {
+                let (a, b) = polygon.edge(n);
+                cuts(a, b, ends[0], ends[2])
+            });
+            if !crossed {
+                prop_assert_eq!(share, if inside > 0 { 1.0 } else { 0.0 });
+            }
+            prop_assert_eq!(polygon.overlaps(&bbox(l, t, w, h), 0.0), crossed || inside > 0);
         }
 
         #[test]

@@ -5,6 +5,7 @@
 use super::geometry::{Point, Polygon, ShapeError, point};
 use super::volume::Volume;
 use crate::detection::{BoundingBox, Detection};
+use crate::named::repeated;
 
 /// What a zone bounds.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +86,8 @@ pub enum Reference {
     BottomCenter,
     /// The middle of the box.
     Center,
-    /// At least this share of the box lies in the zone; over a line goes the middle.
+    /// At least this share of the box lies in the zone, and more than nothing; over a line goes the
+    /// middle.
     Overlap(f64),
 }
 
@@ -103,7 +105,7 @@ impl Reference {
         let bbox = &object.bbox;
         let point = self.point(bbox);
         let within = |zone: &Zone| match (&zone.extent, self) {
-            (Extent::Frame(polygon), Self::Overlap(share)) => polygon.share(bbox) >= share,
+            (Extent::Frame(polygon), Self::Overlap(share)) => polygon.overlaps(bbox, share),
             (Extent::Frame(polygon), _) => polygon.contains(point),
             (Extent::Space(volume), _) => object.position.is_some_and(|at| volume.contains(at)),
         };
@@ -134,6 +136,14 @@ pub enum ListError {
         what: &'static str,
         /// What stands there.
         item: String,
+    },
+    /// Two of one name.
+    #[error("{what} names \"{name}\" twice: give each a name of its own")]
+    Twice {
+        /// Which property.
+        what: &'static str,
+        /// The name.
+        name: String,
     },
 }
 
@@ -176,18 +186,21 @@ pub fn parse_lines(list: &str) -> Result<Vec<Line>, ListError> {
 type Named = (String, Vec<(f64, f64)>);
 
 fn named_points(what: &'static str, list: &str) -> Result<Vec<Named>, ListError> {
-    let items = list
-        .split(';')
-        .map(str::trim)
-        .filter(|item| !item.is_empty());
-    items
-        .map(|item| {
-            read_points(item).ok_or_else(|| ListError::Unreadable {
-                what,
-                item: item.to_owned(),
-            })
+    let items = list.split(';').map(str::trim);
+    let items = items.filter(|item| !item.is_empty()).map(|item| {
+        read_points(item).ok_or_else(|| ListError::Unreadable {
+            what,
+            item: item.to_owned(),
         })
-        .collect()
+    });
+    let read = items.collect::<Result<Vec<Named>, _>>()?;
+    match repeated(read.iter().map(|(name, _)| name.as_str())) {
+        Some((_, name)) => Err(ListError::Twice {
+            what,
+            name: name.to_owned(),
+        }),
+        None => Ok(read),
+    }
 }
 
 fn read_points(item: &str) -> Option<Named> {
@@ -220,6 +233,14 @@ mod tests {
         assert!(why(parse_zones("a:0,0,1").expect_err("odd")).contains("\"a:0,0,1\""));
         assert!(why(parse_zones("0,0,1,1,0,1").expect_err("no name")).contains("a name"));
         assert!(why(parse_zones("a:0,0,1,1,1,0,0,1").expect_err("a bow")).contains("crosses"));
+        assert_eq!(
+            why(parse_zones("a:0,0,1,0,1,1;b:0,0,1,0,1,1; a :0,0,1,0,1,1").expect_err("twice")),
+            "zones names \"a\" twice: give each a name of its own"
+        );
+        assert_eq!(
+            why(parse_lines("l:0,0,1,0;l:0,0,1,1").expect_err("twice")),
+            "lines names \"l\" twice: give each a name of its own"
+        );
         assert!(
             why(parse_lines("l:0.5,0.5,0.5,0.5").expect_err("a point")).starts_with("l: the line")
         );

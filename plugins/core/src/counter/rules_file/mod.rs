@@ -4,7 +4,7 @@
 
 mod shapes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
@@ -14,6 +14,7 @@ use super::labels::Labels;
 use super::rule::{Emit, Rule, RuleError};
 use super::shape::{Direction, Reference};
 use super::volume::VolumeError;
+use crate::named::Named;
 use crate::time::Nanos;
 
 /// Why a rules file is refused. Each sentence is preceded by the element's name and the file's.
@@ -54,6 +55,14 @@ pub enum RulesError {
         /// Why.
         error: VolumeError,
     },
+    /// A zone or line of a name that another has, or that a rule names twice.
+    #[error("{path}: \"{name}\" stands here twice: leave one out, or give it a name of its own")]
+    Twice {
+        /// Of the second.
+        path: String,
+        /// The name.
+        name: String,
+    },
     /// A rule names a zone or line that there is not.
     #[error("{path}: there is no \"{name}\" here: use one of {offered}")]
     Unknown {
@@ -93,9 +102,9 @@ struct Document {
     #[serde(rename = "$schema")]
     _schema: Option<String>,
     #[serde(default)]
-    zones: BTreeMap<String, ZoneForm>,
+    zones: Named<ZoneForm>,
     #[serde(default)]
-    lines: BTreeMap<String, LineForm>,
+    lines: Named<LineForm>,
     rules: Vec<Form>,
 }
 
@@ -413,6 +422,24 @@ mod tests {
                 "$.lines.dot: the line has no length",
             ),
             (shapes(r#""lines": {"l": [[0,0]]}"#), "$.lines.l"),
+            (
+                shapes(r#""zones": {"a": [[0,0],[1,0],[1,1]], "a": [[0,0],[1,0],[0,1]]}"#),
+                "$.zones.a: \"a\" stands here twice",
+            ),
+            (
+                shapes(r#""lines": {"l": [[0,0],[1,0]], "l": [[0,0],[1,1]]}"#),
+                "$.lines.l: \"l\" stands here twice",
+            ),
+            (
+                r#"{"zones": {"a": [[0,0],[1,0],[1,1]]}, "rules": [{"name": "r", "zones": ["a", "a"]}]}"#
+                    .into(),
+                "$.rules[0].zones[1]: \"a\" stands here twice",
+            ),
+            (
+                r#"{"lines": {"l": [[0,0],[1,0]]}, "rules": [{"name": "r", "lines": ["l", "l"]}]}"#
+                    .into(),
+                "$.rules[0].lines[1]: \"l\" stands here twice",
+            ),
             (rule("") + "x", "$: trailing characters"),
         ] {
             let said = parse(&text).expect_err(says).to_string();

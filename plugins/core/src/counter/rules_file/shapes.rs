@@ -10,6 +10,7 @@ use super::RulesError;
 use crate::counter::geometry::Polygon;
 use crate::counter::shape::{Extent, Line, Zone};
 use crate::counter::volume::{Bounds, Volume};
+use crate::named::{Named, repeated};
 
 /// From where to where.
 pub(super) type LineForm = [(f64, f64); 2];
@@ -92,19 +93,21 @@ pub(super) struct Shapes {
 
 impl Shapes {
     pub(super) fn read(
-        zones: &BTreeMap<String, ZoneForm>,
-        lines: &BTreeMap<String, LineForm>,
+        zones: &Named<ZoneForm>,
+        lines: &Named<LineForm>,
     ) -> Result<Self, RulesError> {
+        once(zones, "$.zones")?;
+        once(lines, "$.lines")?;
         let mut shapes = Self {
             zones: BTreeMap::new(),
             lines: BTreeMap::new(),
         };
-        for (name, form) in zones {
+        for (name, form) in &zones.0 {
             let extent = form.read(format!("$.zones.{name}"))?;
             let name = name.clone();
             shapes.zones.insert(name.clone(), Zone { name, extent });
         }
-        for (name, [from, to]) in lines {
+        for (name, [from, to]) in &lines.0 {
             let line = Line::new(name, *from, *to).map_err(|error| RulesError::Shape {
                 path: format!("$.lines.{name}"),
                 error,
@@ -125,12 +128,29 @@ impl Shapes {
     }
 }
 
+/// Refuses a name that stands twice among the members of the object at `path`.
+fn once<T>(all: &Named<T>, path: &str) -> Result<(), RulesError> {
+    match repeated(all.0.iter().map(|(name, _)| name.as_str())) {
+        Some((_, name)) => Err(RulesError::Twice {
+            path: format!("{path}.{name}"),
+            name: name.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// What a rule names of `all`.
 fn named<T: Clone>(
     all: &BTreeMap<String, T>,
     names: &[String],
     path: &str,
 ) -> Result<Vec<T>, RulesError> {
+    if let Some((n, name)) = repeated(names.iter().map(String::as_str)) {
+        return Err(RulesError::Twice {
+            path: format!("{path}[{n}]"),
+            name: name.to_owned(),
+        });
+    }
     let find = |(n, name): (usize, &String)| {
         all.get(name).cloned().ok_or_else(|| RulesError::Unknown {
             path: format!("{path}[{n}]"),
