@@ -234,6 +234,46 @@ fn what_is_gathered_is_told_before_the_stream_ends() {
 }
 
 #[test]
+fn what_is_gathered_is_told_before_another_stream_begins_and_the_scene_is_forgotten() {
+    let mut rig = Rig::stopped("", &["signal"]);
+    let sink = rig.element.static_pad("sink").expect("always there");
+    rig.input.unlink(&sink).expect("it was linked");
+    let concat = gst::ElementFactory::make("concat").build();
+    let concat = concat.expect("GStreamer has it");
+    let src = concat.static_pad("src").expect("always there");
+    src.link(&sink).expect("video links");
+    let next = |input: &gst::Pad| {
+        let pad = concat.request_pad_simple("sink_%u");
+        let pad = pad.expect("it takes any number");
+        input.link(&pad).expect("video links");
+    };
+    next(&rig.input);
+    let second = gst::Pad::builder(gst::PadDirection::Src).build();
+    next(&second);
+    concat.set_state(gst::State::Playing).expect("it starts");
+    rig.start("I420");
+    rig.play(0, "..####");
+    rig.log();
+    // Nobody behind it hears that the first stream has ended.
+    rig.event(gst::event::Eos::new());
+    let first = std::mem::replace(&mut rig.input, second);
+    rig.start("I420");
+    assert_eq!(rig.log(), ["signal 5 motion at 5 of 2"]);
+    rig.play(0, "..##");
+    assert_eq!(
+        rig.log(),
+        [
+            "signal gap 0",
+            "signal gap 1",
+            "signal gap 2",
+            "signal 3 motion at 9 of 1",
+        ]
+    );
+    first.set_active(false).expect("it was active");
+    concat.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
 fn a_flush_forgets_what_was_gathered_and_the_scene() {
     let rig = Rig::new("", &["signal"]);
     rig.play(0, "..####");

@@ -108,12 +108,12 @@ impl State {
 pub(crate) struct MotionDetect {
     #[property(
         name = "sensitivity", nick = "Sensitivity",
-        blurb = "How little is motion, by contrast and by size: at least 0.4 % (low), 0.1 % (medium) or 0.02 % (high) of the frame must move in one place",
+        blurb = "How little is motion, by contrast and by size: at least 0.4 % (low), 0.1 % (medium) or 0.02 % (high) of the frame must move in one place, or half of a zone where that is less",
         get, set, type = MotionSensitivity, member = sensitivity, builder(MotionSensitivity::default()).mutable_playing()
     )]
     #[property(
         name = "min-area", nick = "Minimum area",
-        blurb = "Share of the frame, from 0 to 1, that must move in one place (0 = as the sensitivity says)",
+        blurb = "Share of the frame, from 0 to 1, that must move in one place, or half of a zone where that is less (0 = as the sensitivity says)",
         get, set, type = f64, member = min_area, minimum = 0.0, maximum = 1.0,
         default = Settings::default().min_area, mutable_playing
     )]
@@ -334,7 +334,12 @@ impl Producer for MotionDetect {
 
     fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         match event.view() {
-            gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => self.flush(),
+            gst::EventView::StreamStart(_) => {
+                // The stream before may have ended without a word, as behind concat.
+                self.finish();
+                self.flush();
+            }
+            gst::EventView::FlushStop(_) => self.flush(),
             gst::EventView::Caps(caps) => {
                 if let Err(reason) = self.set_caps(caps.caps()) {
                     self.fail(&reason);

@@ -19,6 +19,7 @@ pub use self::events::{Events, Told};
 use self::reduce::Grid;
 pub use self::reduce::Luma;
 pub use self::regions::Region;
+use self::zones::{Least, MIN_BLOCKS};
 pub use self::zones::{Zones, ZonesError};
 use crate::time::{MILLISECOND, Nanos, SECOND};
 
@@ -70,7 +71,8 @@ impl Sensitivity {
 pub struct Config {
     /// How little is motion.
     pub sensitivity: Sensitivity,
-    /// Share of the frame that must move in one place, 0..1; `None` leaves it to the sensitivity.
+    /// Share of the frame that must move in one place, 0..1, or half of a zone where that is less;
+    /// `None` leaves it to the sensitivity.
     pub min_area: Option<f64>,
     /// Where motion counts; empty for everywhere.
     pub zones: Zones,
@@ -107,6 +109,7 @@ pub struct Detector {
     grid: Option<Grid>,
     /// Block by block, the zones that it lies in.
     zones: Vec<u32>,
+    least: Least,
     background: Background,
     finder: regions::Finder,
     means: Vec<f32>,
@@ -128,8 +131,8 @@ impl Detector {
     /// Looks by other rules from the next frame on; what was learned stays.
     pub fn configure(&mut self, config: Config) {
         self.config = config;
-        if let Some(grid) = &self.grid {
-            self.zones = zones::bits(grid, &self.config.zones, &self.config.masks);
+        if let Some(grid) = self.grid {
+            self.divide(&grid);
         }
     }
 
@@ -144,8 +147,17 @@ impl Detector {
             self.grid = grid;
         }
         let grid = grid.ok_or(MotionError::Size(width, height))?;
-        self.zones = zones::bits(&grid, &self.config.zones, &self.config.masks);
+        self.divide(&grid);
         Ok(())
+    }
+
+    /// Works out where motion counts, and how much of it.
+    fn divide(&mut self, grid: &Grid) {
+        let config = &self.config;
+        self.zones = zones::bits(grid, &config.zones, &config.masks);
+        let share = config.min_area.unwrap_or(config.sensitivity.min_area());
+        let blocks = (share * grid.blocks() as f64).ceil() as usize;
+        self.least = Least::new(blocks.max(MIN_BLOCKS), &config.zones, &self.zones);
     }
 
     /// What moves in the frame at `time`; `None` where nothing does.
@@ -169,11 +181,9 @@ impl Detector {
             &sensitivity.threshold(),
             &mut self.moving,
         );
-        let share = self.config.min_area.unwrap_or(sensitivity.min_area());
-        let min_blocks = (share * grid.blocks() as f64).ceil().max(MIN_BLOCKS) as usize;
         let (regions, seen) = self
             .finder
-            .find(&grid, &self.moving, &self.zones, min_blocks);
+            .find(&grid, &self.moving, &self.zones, &self.least);
         if regions.is_empty() {
             self.streak = 0;
             return Ok(None);
@@ -208,5 +218,3 @@ impl Detector {
 
 /// Between two frames that do not say.
 const USUAL: Nanos = 40 * MILLISECOND;
-/// Fewer blocks than these are noise in any frame.
-const MIN_BLOCKS: f64 = 4.0;

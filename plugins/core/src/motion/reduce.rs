@@ -1,8 +1,14 @@
 //! From a luma plane to a grid of block means: small enough to look at every frame, and noise
 //! averaged away on the way.
 
-/// Side of the grid, in blocks, that a frame is brought below.
+use crate::detection::BoundingBox;
+
+/// The most pixels along a side of a frame.
+const MAX_FRAME: usize = 8192;
+/// Side of the grid, in blocks, that a frame is brought below, if it is not too narrow for that.
 const MAX_SIDE: usize = 256;
+/// How many pixels the side of a block may have.
+const BLOCKS: [usize; 5] = [2, 4, 8, 16, 32];
 /// How many rows of a block are read, at most: more cost memory bandwidth and show nothing new.
 const ROWS: usize = 4;
 
@@ -22,27 +28,32 @@ pub struct Luma<'a> {
 pub(super) struct Grid {
     width: usize,
     height: usize,
-    /// Side of a block in pixels: 2, 4, 8, 16 or 32. Pixels right of and below the last whole
-    /// block are not looked at.
+    /// Side of a block in pixels, one of [`BLOCKS`]. Pixels right of and below the last whole block
+    /// are not looked at.
     block: usize,
     pub(super) cols: usize,
     pub(super) rows: usize,
 }
 
 impl Grid {
-    /// `None` where a frame of this size has no block.
+    /// `None` where either side is shorter than a block or longer than `MAX_FRAME`.
     pub(super) fn new(width: usize, height: usize) -> Option<Self> {
-        let block = [2, 4, 8, 16, 32];
-        let block = block
-            .into_iter()
-            .find(|block| width.max(height) / block <= MAX_SIDE)?;
-        let (cols, rows) = (width / block, height / block);
-        (cols > 0 && rows > 0).then_some(Self {
+        let (shorter, longer) = (width.min(height), width.max(height));
+        if longer > MAX_FRAME {
+            return None;
+        }
+        let fits = BLOCKS.into_iter().filter(|block| *block <= shorter);
+        // A frame too narrow for such blocks has few, however small they are.
+        let block = fits
+            .clone()
+            .find(|block| longer / block <= MAX_SIDE)
+            .or(fits.last())?;
+        Some(Self {
             width,
             height,
             block,
-            cols,
-            rows,
+            cols: width / block,
+            rows: height / block,
         })
     }
 
@@ -69,6 +80,13 @@ impl Grid {
             edge(col, self.cols, self.width),
             edge(row, self.rows, self.height),
         )
+    }
+
+    /// The n-th block, row by row; the last ones reach to the frame's end.
+    pub(super) fn block_box(&self, n: usize) -> BoundingBox {
+        let (col, row) = (n % self.cols, n / self.cols);
+        let ((l, t), (r, b)) = (self.edge(col, row), self.edge(col + 1, row + 1));
+        BoundingBox::from_corners(l, t, r, b)
     }
 
     /// Puts the mean of each block into `means`, row by row; `false` where the plane is too short.
@@ -134,12 +152,15 @@ mod tests {
             ((768, 576), (192, 144)),
             ((1080, 1920), (135, 240)),
             ((17, 3), (8, 1)),
+            ((600, 3), (300, 1)),
+            ((5, 8192), (1, 2048)),
         ] {
             let made = Grid::new(size.0, size.1).expect("it has blocks");
             assert_eq!((made.cols, made.rows), grid, "{size:?}");
         }
-        assert_eq!(Grid::new(1, 1080), None);
-        assert_eq!(Grid::new(100_000, 8), None);
+        for size in [(1, 1080), (8193, 8), (8, 100_000)] {
+            assert_eq!(Grid::new(size.0, size.1), None, "{size:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! none.
 
 use super::reduce::Grid;
+use super::zones::Least;
 use crate::detection::BoundingBox;
 
 /// A block without so many moving neighbours, of eight, is noise.
@@ -39,6 +40,8 @@ struct Part {
     max: (usize, usize),
     blocks: usize,
     zones: u32,
+    /// It is enough of one of the zones, or anywhere.
+    enough: bool,
 }
 
 /// Holds what is needed between frames, so that a frame allocates little.
@@ -46,24 +49,22 @@ struct Part {
 pub(super) struct Finder {
     kept: Vec<u8>,
     stack: Vec<(usize, usize)>,
+    /// Of the part that is put together, the blocks in each zone.
+    within: Vec<usize>,
 }
 
 impl Finder {
-    /// The regions of at least `min_blocks` moving blocks, largest first, and in which zones (a
-    /// bit each in `zones`, block by block) they lie. Blocks in no zone do not move.
+    /// The regions of at least so many moving blocks, largest first, and in which zones (a bit
+    /// each in `zones`, block by block) they lie. Blocks in no zone do not move.
     pub(super) fn find(
         &mut self,
         grid: &Grid,
         moving: &[u8],
         zones: &[u32],
-        min_blocks: usize,
+        least: &Least,
     ) -> (Vec<Region>, u32) {
-        if moving
-            .iter()
-            .map(|moves| usize::from(*moves))
-            .sum::<usize>()
-            < min_blocks
-        {
+        let all: usize = moving.iter().map(|moves| usize::from(*moves)).sum();
+        if all < least.least() {
             return (Vec::new(), 0);
         }
         self.clean(grid, moving, zones);
@@ -71,11 +72,11 @@ impl Finder {
         for row in 0..grid.rows {
             for col in 0..grid.cols {
                 if self.kept[row * grid.cols + col] != 0 {
-                    parts.push(self.fill(grid, zones, (col, row)));
+                    parts.push(self.fill(grid, zones, (col, row), least));
                 }
             }
         }
-        parts.retain(|part| part.blocks >= min_blocks);
+        parts.retain(|part| part.enough);
         parts.sort_by(|a, b| b.blocks.cmp(&a.blocks).then(a.min.cmp(&b.min)));
         parts.truncate(MAX_BOXES);
         merge(&mut parts);
@@ -107,20 +108,27 @@ impl Finder {
     }
 
     /// Takes everything that hangs together with a block out of `kept`.
-    fn fill(&mut self, grid: &Grid, zones: &[u32], start: (usize, usize)) -> Part {
+    fn fill(&mut self, grid: &Grid, zones: &[u32], start: (usize, usize), least: &Least) -> Part {
         let mut part = Part {
             min: start,
             max: start,
             blocks: 0,
             zones: 0,
+            enough: false,
         };
+        self.within.clear();
+        self.within.resize(least.within.len(), 0);
         self.kept[start.1 * grid.cols + start.0] = 0;
         self.stack.push(start);
         while let Some((col, row)) = self.stack.pop() {
             part.min = (part.min.0.min(col), part.min.1.min(row));
             part.max = (part.max.0.max(col), part.max.1.max(row));
             part.blocks += 1;
-            part.zones |= zones[row * grid.cols + col];
+            let own = zones[row * grid.cols + col];
+            part.zones |= own;
+            for (n, within) in self.within.iter_mut().enumerate() {
+                *within += (own >> n & 1) as usize;
+            }
             for row in row.saturating_sub(GAP)..=(row + GAP).min(grid.rows - 1) {
                 for col in col.saturating_sub(GAP)..=(col + GAP).min(grid.cols - 1) {
                     let kept = &mut self.kept[row * grid.cols + col];
@@ -131,6 +139,9 @@ impl Finder {
                 }
             }
         }
+        let mut within = self.within.iter().zip(&least.within);
+        part.enough =
+            part.blocks >= least.anywhere || within.any(|(blocks, least)| blocks >= least);
         part
     }
 }
@@ -155,6 +166,7 @@ fn merge(parts: &mut Vec<Part>) {
             max: (one.max.0.max(other.max.0), one.max.1.max(other.max.1)),
             blocks: one.blocks + other.blocks,
             zones: one.zones | other.zones,
+            enough: true,
         };
         // It may reach one that was passed already.
         n = 0;
@@ -174,6 +186,14 @@ fn region(grid: &Grid, part: &Part) -> Region {
 mod tests {
     use super::*;
 
+    /// So many blocks, in whatever zone.
+    fn least(anywhere: usize) -> Least {
+        Least {
+            anywhere,
+            ..Least::default()
+        }
+    }
+
     /// A picture of `#` that moves, in a grid of 10 columns and its lines.
     fn find(picture: &[&str], min_blocks: usize) -> Vec<(f64, f64, f64, f64)> {
         let grid = Grid::new(20, 2 * picture.len()).expect("it has blocks");
@@ -182,7 +202,7 @@ mod tests {
             .flat_map(|line| line.bytes().map(|b| u8::from(b == b'#')))
             .collect();
         let zones = vec![1; moving.len()];
-        let (found, _) = Finder::default().find(&grid, &moving, &zones, min_blocks);
+        let (found, _) = Finder::default().find(&grid, &moving, &zones, &least(min_blocks));
         let lines = picture.len() as f64;
         let blocks = |b: BoundingBox| {
             let round = |v: f64| v.round();
@@ -243,7 +263,7 @@ mod tests {
     fn blocks_outside_every_zone_do_not_move() {
         let grid = Grid::new(20, 8).expect("it has blocks");
         let zones: Vec<u32> = (0..40).map(|n| if n % 10 < 5 { 0 } else { 2 }).collect();
-        let (found, seen) = Finder::default().find(&grid, &[1; 40], &zones, 4);
+        let (found, seen) = Finder::default().find(&grid, &[1; 40], &zones, &least(4));
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].bbox.l, found[0].area, seen), (0.5, 0.5, 2));
     }

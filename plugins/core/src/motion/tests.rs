@@ -242,3 +242,110 @@ fn a_frame_of_another_size_is_refused_and_a_new_size_learned() {
     assert_eq!(detector.frame(None, &scene.luma()), Ok(None));
     assert_eq!(detector.resize(1, 1), Err(MotionError::Size(1, 1)));
 }
+
+/// Whether something of `side` by `side` pixels that comes to stand at `at` in a still frame of
+/// 1080p is motion, and in which zone.
+fn in_1080p(zones: &str, at: (usize, usize), side: usize) -> Option<Vec<String>> {
+    let (width, height) = (1920, 1080);
+    let mut detector = Detector::new(Config {
+        zones: Zones::parse(zones).expect("right zones"),
+        ..Config::default()
+    });
+    detector.resize(width, height).expect("an ordinary size");
+    let mut data = vec![60; width * height];
+    let mut last = None;
+    for n in 0..5 {
+        if n == 3 {
+            for row in data.chunks_exact_mut(width).skip(at.1).take(side) {
+                row[at.0..at.0 + side].fill(200);
+            }
+        }
+        let luma = Luma {
+            data: &data,
+            stride: width,
+            step: 1,
+        };
+        last = detector.frame(None, &luma).expect("a whole frame");
+    }
+    last.map(|motion| motion.zones)
+}
+
+/// A rectangle of 1080p, in pixels, as a zone.
+fn zone(name: &str, (x, y, w, h): (usize, usize, usize, usize)) -> String {
+    let (l, r) = (x as f64 / 1920.0, (x + w) as f64 / 1920.0);
+    let (t, b) = (y as f64 / 1080.0, (y + h) as f64 / 1080.0);
+    format!("\"{name}\":[[{l},{t}],[{r},{t}],[{r},{b}],[{l},{b}]]")
+}
+
+#[test]
+fn a_zone_of_any_size_moves_when_half_of_it_does() {
+    // 5 x 5 blocks of 8 x 8 pixels, where the sensitivity asks for 33 in one place.
+    let handle = format!("{{{}}}", zone("handle", (800, 400, 40, 40)));
+    let moves = |at, side| in_1080p(&handle, at, side).is_some_and(|seen| seen == ["handle"]);
+    assert!(moves((800, 400), 40));
+    // 4 x 4 blocks, then 3 x 3: 16 and 9 of 25.
+    assert!(moves((800, 400), 32));
+    assert!(!moves((800, 400), 24));
+    // Beside it, and no more of it than before.
+    assert!(!moves((824, 424), 40));
+    // Half of a zone twice as large as what is asked for is what is asked for.
+    let door = format!("{{{}}}", zone("door", (800, 400, 80, 80)));
+    assert!(in_1080p(&door, (800, 400), 48).is_some());
+    assert!(in_1080p(&door, (800, 400), 40).is_none());
+}
+
+#[test]
+fn a_zone_in_which_no_blocks_middle_lies_has_the_blocks_that_it_touches() {
+    for (what, place) in [
+        ("a wire", (800, 400, 60, 2)),
+        ("a corner of four blocks", (799, 399, 2, 2)),
+        ("the frame's corner", (1919, 1079, 1, 1)),
+    ] {
+        let zones = format!("{{{}}}", zone("small", place));
+        let at = (place.0.min(1860) - 10, place.1.min(1020) - 10);
+        let seen = in_1080p(&zones, at, 70);
+        assert_eq!(seen.as_deref(), Some(&["small".to_owned()][..]), "{what}");
+        assert_eq!(in_1080p(&zones, (100, 100), 70), None, "{what}");
+    }
+    // So has a mask: it would have hidden nothing.
+    let masked = |masks: &str| {
+        let grid = Grid::new(1920, 1080).expect("it has blocks");
+        let masks = Zones::parse(masks).expect("right masks");
+        let bits = zones::bits(&grid, &Zones::default(), &masks);
+        bits.iter().filter(|bits| **bits == 0).count()
+    };
+    assert_eq!(
+        masked(&format!("{{{}}}", zone("clock", (802, 401, 60, 2)))),
+        8
+    );
+}
+
+#[test]
+fn the_noise_in_small_zones_does_not_move() {
+    // Of one block each, of four, and of sixteen.
+    let sizes = [2.0, 4.0, 8.0];
+    let zones: Vec<String> = (0..32)
+        .map(|n| {
+            let (x, y) = (f64::from(n % 8) * 40.0 + 6.0, f64::from(n / 8) * 60.0 + 8.0);
+            let size = sizes[n as usize % sizes.len()];
+            let (l, r) = (x / WIDTH as f64, (x + size) / WIDTH as f64);
+            let (t, b) = (y / HEIGHT as f64, (y + size) / HEIGHT as f64);
+            format!("[[{l},{t}],[{r},{t}],[{r},{b}],[{l},{b}]]")
+        })
+        .collect();
+    let zones = Zones::parse(&format!("[{}]", zones.join(","))).expect("right zones");
+    for sensitivity in ALL {
+        let mut detector = Detector::new(Config {
+            sensitivity,
+            zones: zones.clone(),
+            ..Config::default()
+        });
+        detector.resize(WIDTH, HEIGHT).expect("an ordinary size");
+        let mut scene = Scene::new(6.0);
+        for n in 0..100 {
+            scene.draw(1.2 - 0.004 * n as f64, 0.0, &[]);
+            let motion = detector.frame(Some(n * FRAME), &scene.luma());
+            assert_eq!(motion, Ok(None), "{sensitivity:?} frame {n}");
+        }
+    }
+}

@@ -1,12 +1,20 @@
 //! Where motion counts: polygons in fractions of the frame, as JSON.
 
+use std::fmt::{Formatter, Result as Written};
+
+use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::reduce::Grid;
 use crate::counter::{Point, Polygon, ShapeError};
+use crate::named::{Named, repeated};
 
 /// A block's zones are bits of one number.
 const MAX_ZONES: usize = 32;
+/// Fewer blocks than these are noise in any frame.
+pub(super) const MIN_BLOCKS: usize = 4;
 
 /// Named polygons.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,15 +45,45 @@ pub enum ZonesError {
     /// A corner that is none.
     #[error("{0} has the corner {1}: give [x, y] in fractions of the frame, from 0 to 1")]
     Corner(String, String),
-    /// Nothing lies in the polygon.
-    #[error("{0} encloses nothing: give corners that do not lie on one line")]
-    Empty(String),
-    /// It crosses itself.
+    /// Two of one name.
+    #[error("names the polygon \"{0}\" twice: give each a name of its own")]
+    Twice(String),
+    /// It has too many corners, or crosses itself.
     #[error("{0}: {1}")]
     Shape(String, ShapeError),
     /// More than can be told apart.
     #[error("holds {0} polygons: give at most {MAX_ZONES}")]
     TooMany(usize),
+}
+
+/// What a text holds. Read by its own hands, as a map of values keeps only the last of a name.
+enum Form {
+    Named(Named<Value>),
+    List(Vec<Value>),
+}
+
+impl<'de> Deserialize<'de> for Form {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(FormVisitor)
+    }
+}
+
+struct FormVisitor;
+
+impl<'de> Visitor<'de> for FormVisitor {
+    type Value = Form;
+
+    fn expecting(&self, text: &mut Formatter<'_>) -> Written {
+        text.write_str("a list or an object")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Form, A::Error> {
+        Deserialize::deserialize(SeqAccessDeserializer::new(list)).map(Form::List)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Form, A::Error> {
+        Deserialize::deserialize(MapAccessDeserializer::new(members)).map(Form::Named)
+    }
 }
 
 impl Zones {
@@ -58,13 +96,15 @@ impl Zones {
             return Ok(Self::default());
         }
         let form = || ZonesError::Form(text.to_owned());
-        let value: Value = serde_json::from_str(text).map_err(|_| form())?;
-        let named: Vec<(String, &Value)> = match &value {
-            Value::Object(zones) => zones.iter().map(|(name, it)| (name.clone(), it)).collect(),
-            Value::Array(list) if is_polygon(list) => vec![(String::new(), &value)],
-            Value::Array(list) => list.iter().map(|it| (String::new(), it)).collect(),
-            _ => return Err(form()),
+        let named = match serde_json::from_str(text).map_err(|_| form())? {
+            Form::Named(Named(zones)) => zones,
+            Form::List(list) if is_polygon(&list) => vec![(String::new(), list.into())],
+            Form::List(list) => list.into_iter().map(|it| (String::new(), it)).collect(),
         };
+        let names = named.iter().map(|(name, _)| name.as_str());
+        if let Some((_, name)) = repeated(names.filter(|name| !name.is_empty())) {
+            return Err(ZonesError::Twice(name.to_owned()));
+        }
         if named.len() > MAX_ZONES {
             return Err(ZonesError::TooMany(named.len()));
         }
@@ -105,31 +145,74 @@ impl Zones {
             .map(|(_, zone)| zone.name.as_str())
     }
 
-    /// Which zones a point lies in, a bit each.
-    fn at(&self, (x, y): (f64, f64)) -> u32 {
-        let point = Point::new(x, y);
-        let zones = self.zones.iter().enumerate();
-        zones.fold(0, |bits, (n, zone)| {
-            bits | u32::from(zone.polygon.contains(point)) << n
-        })
+    /// Block by block, the zones that it lies in by its middle, a bit each. A zone in which no
+    /// middle lies has the blocks that it touches.
+    fn blocks(&self, grid: &Grid) -> Vec<u32> {
+        let mut blocks = vec![0; grid.blocks()];
+        for (n, zone) in self.zones.iter().enumerate() {
+            let middles = (0..grid.blocks()).filter(|block| {
+                let (x, y) = grid.centre(block % grid.cols, block / grid.cols);
+                zone.polygon.contains(Point::new(x, y))
+            });
+            let touched = (0..grid.blocks())
+                .filter(|block| zone.polygon.overlaps(&grid.block_box(*block), 0.0));
+            let mut own = middles.peekable();
+            if own.peek().is_some() {
+                own.for_each(|block| blocks[block] |= 1 << n);
+            } else {
+                touched.for_each(|block| blocks[block] |= 1 << n);
+            }
+        }
+        blocks
     }
 }
 
-/// Block by block, in which of `zones` it lies, by its middle; where there are none, in the first.
-/// A block in one of `masks` lies in none.
+/// Block by block, in which of `zones` it lies; where there are none, in the first. A block in one
+/// of `masks` lies in none.
 pub(super) fn bits(grid: &Grid, zones: &Zones, masks: &Zones) -> Vec<u32> {
-    let mut bits = Vec::with_capacity(grid.blocks());
-    for row in 0..grid.rows {
-        bits.extend((0..grid.cols).map(|col| {
-            let middle = grid.centre(col, row);
-            match (masks.at(middle), zones.is_empty()) {
-                (0, true) => 1,
-                (0, false) => zones.at(middle),
-                _ => 0,
-            }
-        }));
+    let mut bits = match zones.is_empty() {
+        true => vec![1; grid.blocks()],
+        false => zones.blocks(grid),
+    };
+    for (bits, masks) in bits.iter_mut().zip(masks.blocks(grid)) {
+        if masks != 0 {
+            *bits = 0;
+        }
     }
     bits
+}
+
+/// From how many moving blocks on, in one place, something moves.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Least {
+    /// Anywhere.
+    pub(super) anywhere: usize,
+    /// Of each zone, in it; no more than `anywhere`.
+    pub(super) within: Vec<usize>,
+}
+
+impl Least {
+    /// Of blocks that lie in zones as `bits` says, at least `anywhere`, and in a zone so small that
+    /// this is more than half of it, half of it. Noise stays noise: what is too little anywhere
+    /// is enough only of a zone that has no more.
+    pub(super) fn new(anywhere: usize, zones: &Zones, bits: &[u32]) -> Self {
+        let within = (0..zones.zones.len()).map(|n| {
+            let all = bits.iter().filter(|bits| **bits & (1 << n) != 0).count();
+            match all {
+                0 => anywhere,
+                _ => all.div_ceil(2).max(all.min(MIN_BLOCKS)).min(anywhere),
+            }
+        });
+        Self {
+            anywhere,
+            within: within.collect(),
+        }
+    }
+
+    /// The least of all.
+    pub(super) fn least(&self) -> usize {
+        self.within.iter().copied().fold(self.anywhere, usize::min)
+    }
 }
 
 /// Whether a list is one polygon: its corners hold numbers, where polygons hold corners.
@@ -150,15 +233,6 @@ fn polygon(path: &str, corners: &[Value]) -> Result<(Vec<(f64, f64)>, Polygon), 
         }
     };
     let corners = corners.iter().map(corner).collect::<Result<Vec<_>, _>>()?;
-    let next = corners.iter().cycle().skip(1);
-    let twice: f64 = corners
-        .iter()
-        .zip(next)
-        .map(|(a, b)| a.0 * b.1 - b.0 * a.1)
-        .sum();
-    if twice.abs() < 1e-9 {
-        return Err(ZonesError::Empty(path.to_owned()));
-    }
     let polygon =
         Polygon::new(&corners).map_err(|error| ZonesError::Shape(path.to_owned(), error))?;
     Ok((corners, polygon))
@@ -167,6 +241,13 @@ fn polygon(path: &str, corners: &[Value]) -> Result<(Vec<(f64, f64)>, Polygon), 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The zones of the block in which a point lies, of 10 x 10.
+    fn at(zones: &Zones, (x, y): (f64, f64)) -> u32 {
+        let grid = Grid::new(20, 20).expect("it has blocks");
+        let block = |v: f64| (v * 10.0) as usize;
+        zones.blocks(&grid)[block(y) * 10 + block(x)]
+    }
 
     #[test]
     fn one_polygon_a_list_and_named_ones_are_read() {
@@ -177,12 +258,12 @@ mod tests {
             format!("{{\"a\":{triangle}}}"),
         ] {
             let zones = Zones::parse(&text).expect("right zones");
-            assert_eq!(zones.at((0.25, 0.25)), 1, "{text}");
-            assert_eq!(zones.at((0.75, 0.75)), 0, "{text}");
+            assert_eq!(at(&zones, (0.25, 0.25)), 1, "{text}");
+            assert_eq!(at(&zones, (0.75, 0.75)), 0, "{text}");
         }
         let two = format!("{{\"left\":{triangle},\"right\":[[1,1],[1,0],[0,1]]}}");
         let zones = Zones::parse(&two).expect("right zones");
-        assert_eq!(zones.at((0.75, 0.75)), 2);
+        assert_eq!(at(&zones, (0.75, 0.75)), 2);
         assert_eq!(zones.names(2).collect::<Vec<_>>(), ["right"]);
         assert_eq!(zones.names(3).count(), 2);
         assert!(Zones::parse(" ").expect("none").is_empty());
@@ -201,7 +282,19 @@ mod tests {
             ),
             ("[[0,0],[1,0],[1,\"a\"]]", "has the corner [1,\"a\"]"),
             ("[[0,0],[1,0],[1,0,0]]", "has the corner [1,0,0]"),
-            ("[[0,0],[0.5,0.5],[1,1]]", "polygon 1 encloses nothing"),
+            (
+                "[[0,0],[0.5,0.5],[1,1]]",
+                "polygon 1: the polygon crosses itself: its edges 0 and 2 meet",
+            ),
+            // The two halves of this one have the same area, once each way round.
+            (
+                "[[0,0],[1,1],[1,0],[0,1]]",
+                "polygon 1: the polygon crosses itself: its edges 0 and 2 meet",
+            ),
+            (
+                "{\"a\":[[0,0],[1,0],[0,1]],\"a\":[[1,1],[1,0],[0,1]]}",
+                "names the polygon \"a\" twice",
+            ),
             (
                 "{\"bow\":[[0,0],[1,1],[1,0],[0,0.5]]}",
                 "polygon bow: the polygon crosses itself",
