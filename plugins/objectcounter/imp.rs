@@ -8,7 +8,7 @@ use glib::Properties;
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::settings::{Rules, RulesFile, Settings, SettingsError};
-use super::state::{Seen, State};
+use super::state::{Seen, State, Stop};
 use super::{ObjectCounterDirection, ObjectCounterEmit, ObjectCounterReference};
 use crate::bridge::{
     model::Model,
@@ -127,6 +127,12 @@ pub(crate) struct ObjectCounter {
         default = Settings::default().absence_time, mutable_playing
     )]
     #[property(
+        name = "unobserved-time", nick = "Unobserved time",
+        blurb = "For how many nanoseconds of media time frames may be missing, or not inferred, before what was there last is gone too: a stop is raised, and dwelling begins anew; never less than absence-time",
+        get, set, type = u64, member = unobserved_time,
+        default = Settings::default().unobserved_time, mutable_playing
+    )]
+    #[property(
         name = "emit", nick = "Emit",
         blurb = "Whether a trigger is raised for each frame, or a start and a stop for each presence",
         get, set, type = ObjectCounterEmit, member = emit, builder(ObjectCounterEmit::default()).mutable_playing()
@@ -199,7 +205,7 @@ impl ObjectCounter {
         self.configure();
         let mut state = self.lock();
         let checked = check_labels(state.counter.rules(), &model.name, &model.labels)
-            .map_err(|error| state.read.error(error));
+            .map_err(|error| state.in_force.error(error));
         state.refused = checked.is_err();
         state.model = Some(model);
         checked
@@ -220,6 +226,7 @@ impl ObjectCounter {
         *state = State {
             counter: Counter::new(rules),
             compatible: settings.compatible,
+            in_force: settings.clone(),
             read: settings,
             outlets: std::mem::take(&mut state.outlets),
             ..State::default()
@@ -227,18 +234,16 @@ impl ObjectCounter {
         Ok(())
     }
 
-    /// The stream has ended: what is still there stops, and so do its tracks.
-    fn end(&self) {
-        let (lines, pads, pts) = {
+    /// Tells of a stop that no observation raises.
+    fn stop(&self, raise: impl FnOnce(&mut State) -> Option<Stop>) {
+        let (stop, pads) = {
             let mut state = self.lock();
-            let stop = state.counter.end();
-            state.signals += u64::from(stop.is_some());
-            let lines = state.lines(stop);
-            (lines, state.outlets.pads.clone(), state.last_pts)
+            (raise(&mut state), state.outlets.pads.clone())
         };
-        // Who fails now has told so; the end comes all the same.
-        let _ = producer::tell_lines(self, &pads, &lines, pts);
-        self.tell_ended();
+        if let Some(Stop { line, pts }) = stop {
+            // Who fails now has told so; what comes behind comes all the same.
+            let _ = producer::tell_lines(self, &pads, &[line], pts);
+        }
     }
 
     /// Tracks that no frame comes after to tell of.
@@ -302,6 +307,7 @@ impl Producer for ObjectCounter {
     fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::StreamStart(_) => {
+                self.stop(State::begin);
                 self.tell_ended();
                 self.lock().flush();
             }
@@ -314,7 +320,11 @@ impl Producer for ObjectCounter {
                 };
                 self.lock().size = size;
             }
-            gst::EventView::Eos(_) => self.end(),
+            gst::EventView::Gap(gap) => self.stop(|state| state.gap(gap)),
+            gst::EventView::Eos(_) => {
+                self.stop(State::end);
+                self.tell_ended();
+            }
             gst::EventView::Segment(segment) => self.lock().segment = segment.segment().clone(),
             _ => {
                 // Accepted all the same: refused, it would come and fail again with each frame.

@@ -29,6 +29,7 @@ pub(super) struct Settings {
     pub(super) confirm_frames: u32,
     pub(super) window_frames: u32,
     pub(super) absence_time: u64,
+    pub(super) unobserved_time: u64,
     pub(super) emit: ObjectCounterEmit,
     pub(super) compatible: bool,
     pub(super) rules_file: Option<RulesFile>,
@@ -71,6 +72,7 @@ impl Default for Settings {
             confirm_frames: rule.confirm_frames,
             window_frames: rule.window_frames,
             absence_time: rule.absence_time.unsigned_abs(),
+            unobserved_time: rule.unobserved_time.unsigned_abs(),
             emit: ObjectCounterEmit::default(),
             compatible: false,
             rules_file: None,
@@ -163,6 +165,7 @@ impl Settings {
             confirm_frames: self.confirm_frames,
             window_frames: self.window_frames,
             absence_time: span(self.absence_time),
+            unobserved_time: span(self.unobserved_time),
             emit: match self.emit {
                 ObjectCounterEmit::WhilePresent => Emit::WhilePresent,
                 ObjectCounterEmit::OnChange => Emit::OnChange,

@@ -16,6 +16,8 @@ pub(super) struct State {
     pub(super) counter: Counter,
     /// The settings that were last read, whether they hold or were refused.
     pub(super) read: Settings,
+    /// Those by which it counts.
+    pub(super) in_force: Settings,
     /// The detector that stands upstream, once it has told its name.
     pub(super) model: Option<Model>,
     /// The model cannot find what is asked for: no frame passes any more.
@@ -50,15 +52,26 @@ impl State {
                 .map_err(|error| settings.error(error))?;
         }
         self.counter.configure(rules);
+        self.in_force.clone_from(settings);
         self.compatible = settings.compatible;
         Ok(notes)
     }
 
-    /// What a frame shows and raises; `None` where it was not inferred or counted before.
+    /// What a frame shows and raises; `None` where it was not inferred, unless that lasts for too
+    /// long, or was counted before.
     pub(super) fn observe(&mut self, buffer: &gst::BufferRef) -> Option<Seen> {
-        let observation = detection::looked_at(buffer, self.size, self.model.is_some())?;
-        let age = detection::age(buffer);
         let running_time = running_time(&self.segment, buffer.pts());
+        let looked_at = detection::looked_at(buffer, self.size, self.model.is_some());
+        let Some(observation) = looked_at else {
+            let stop = self.counter.unobserved(running_time?);
+            let Stop { line, pts } = self.stop(stop)?;
+            return Some(Seen {
+                lines: vec![line],
+                pts,
+                line: None,
+            });
+        };
+        let age = detection::age(buffer);
         let media_time = running_time.map(|time| time.saturating_sub_unsigned(age));
         let signals = self.counter.observe(media_time, &observation)?;
         self.observed += 1;
@@ -84,6 +97,34 @@ impl State {
         signals.into_iter().map(told).collect()
     }
 
+    /// Upstream says that a part of the stream has no frames.
+    pub(super) fn gap(&mut self, gap: &gst::event::Gap) -> Option<Stop> {
+        let (pts, duration) = gap.get();
+        let end = pts.saturating_add(duration.unwrap_or_default());
+        let end = running_time(&self.segment, Some(end))?;
+        let stop = self.counter.gap(end);
+        self.stop(stop)
+    }
+
+    /// Another stream begins: what is there in this one stops.
+    pub(super) fn begin(&mut self) -> Option<Stop> {
+        let stop = self.counter.begin();
+        self.stop(stop)
+    }
+
+    /// The stream has ended: what is still there stops.
+    pub(super) fn end(&mut self) -> Option<Stop> {
+        let stop = self.counter.end();
+        self.stop(stop)
+    }
+
+    fn stop(&mut self, stop: Option<Raised>) -> Option<Stop> {
+        self.signals += u64::from(stop.is_some());
+        let line = self.lines(stop).pop()?;
+        let pts = self.last_pts;
+        Some(Stop { line, pts })
+    }
+
     /// A tracker upstream says that a track is over.
     pub(super) fn track_ended(&mut self, ended: Ended) {
         if !self.outlets.meta.is_empty() {
@@ -107,6 +148,12 @@ impl State {
         let lacks = self.counter.lacks_tracks();
         lacks && !std::mem::replace(&mut self.told_of_tracks, true)
     }
+}
+
+/// A stop that no observation raises, and the time stamp behind which it is told.
+pub(super) struct Stop {
+    pub(super) line: String,
+    pub(super) pts: Option<gst::ClockTime>,
 }
 
 /// What a frame led to.

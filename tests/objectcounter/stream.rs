@@ -173,6 +173,70 @@ fn frames_of_a_foreign_detector_count_with_and_without_finds() {
 }
 
 #[test]
+fn who_was_there_before_a_time_without_frames_is_not_known_to_be_there_after_it() {
+    let rig = Rig::new("emit=on-change", &["src", "signal"]);
+    rig.event(model(&["person"]));
+    rig.frame(0, ONE).expect("frames pass");
+    rig.log();
+    // Of frames in which nothing moves `motiondetect drop-still=true` leaves gaps like these.
+    let gap = |from: u64, frames: u64| {
+        let [from, duration] = [1_000_000_000 + from * FRAME, frames * FRAME];
+        let [from, duration] = [from, duration].map(gst::ClockTime::from_nseconds);
+        rig.event(gst::event::Gap::builder(from).duration(duration).build());
+    };
+    gap(1, 100);
+    gap(101, 149);
+    assert_eq!(
+        rig.log(),
+        [
+            "signal gap 1",
+            "src gap 1",
+            "signal 0 stop null  at 10000000000",
+            "signal gap 101",
+            "src gap 101",
+        ]
+    );
+    rig.frame(300, ONE).expect("frames pass");
+    assert_eq!(
+        rig.log(),
+        ["signal 300 start 1 person at 12000000000", "src frame 300"]
+    );
+    // Frames at which nobody looks.
+    rig.frame(549, None).expect("frames pass");
+    rig.frame(550, None).expect("frames pass");
+    assert_eq!(
+        rig.log(),
+        [
+            "src frame 549",
+            "signal 549 stop null  at 22000000000",
+            "src frame 550"
+        ]
+    );
+    assert_eq!(rig.element.property::<u64>("signals"), 4);
+}
+
+#[test]
+fn what_is_there_at_the_end_of_one_stream_stops_before_the_next() {
+    let rig = Rig::new("emit=on-change", &["signal"]);
+    rig.frame(0, ONE).expect("frames pass");
+    rig.frame(1, ONE).expect("frames pass");
+    rig.log();
+    rig.event(gst::event::StreamStart::new("another"));
+    rig.event(gst::event::Segment::new(&gst::FormattedSegment::<
+        gst::ClockTime,
+    >::new()));
+    assert_eq!(
+        rig.log()[..2],
+        [
+            "signal 1 stop null  at 40000001",
+            "signal stream-start signal"
+        ]
+    );
+    rig.event(gst::event::Eos::new());
+    assert!(!rig.log().iter().any(|line| line.contains("stop")));
+}
+
+#[test]
 fn a_consumer_of_signals_that_has_enough_never_stops_the_video() {
     for enough in [
         gst::FlowError::Eos,

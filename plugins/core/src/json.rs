@@ -117,6 +117,32 @@ impl Text {
         self.0.push(b']');
     }
 
+    /// A list of as many of the items, from the first on, as end before `limit` bytes of text; gives
+    /// how many these are.
+    pub(crate) fn list_within<T>(
+        &mut self,
+        limit: usize,
+        items: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(&mut Self, T),
+    ) -> usize {
+        let mut told = 0;
+        self.0.push(b'[');
+        for item in items {
+            let before = self.len();
+            if told > 0 {
+                self.0.push(b',');
+            }
+            each(self, item);
+            if self.len() >= limit {
+                self.0.truncate(before);
+                break;
+            }
+            told += 1;
+        }
+        self.0.push(b']');
+        told
+    }
+
     fn digits(&mut self, mut value: u64) {
         if value < 10 {
             self.0.push(b'0' + value as u8);
@@ -233,6 +259,15 @@ mod tests {
                 "0.0", "1.0", "0.5", "-0.25", "0.0", "1.0", "12.3456", "null"
             ]
         );
+    }
+
+    #[test]
+    fn a_list_ends_before_the_limit_and_says_how_far_it_came() {
+        for (limit, expected, told) in [(0, "[]", 0), (5, "[10]", 1), (8, "[10,11]", 2)] {
+            let mut text = Text::default();
+            assert_eq!(text.list_within(limit, 10..12, Text::integer), told);
+            assert_eq!(text.finish(), expected);
+        }
     }
 
     #[test]

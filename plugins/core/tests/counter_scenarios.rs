@@ -9,8 +9,10 @@
 //!
 //! A frame is its time in seconds and its objects, each with label, confidence, left, top, width,
 //! height and perhaps a track, a distance and a position in metres (`#7 @2.5
-//! (0 .7 2.4)`); `-` says that nothing was found. What is expected follows, one
-//! signal a line. `end` ends the stream, `flush` flushes it. `EVR_BLESS=1` writes what is raised.
+//! (0 .7 2.4)`); `-` says that nothing was found, `?` that nobody looked. What is expected follows,
+//! one signal a line. `gap 5.0` has no frames until then, `begin` begins another stream, `end` ends
+//! the stream, `flush` flushes it; `rules` is followed by the rules from then on, in one line.
+//! `EVR_BLESS=1` writes what is raised.
 
 #![expect(
     clippy::disallowed_methods,
@@ -23,7 +25,7 @@ use evr_core::{
     counter::{Counter, Raised, rules_file},
     detection::{BoundingBox, Detection, Observation},
     signal::When,
-    time::{SECOND, seconds},
+    time::{Nanos, SECOND, seconds},
 };
 use serde_json::Value;
 
@@ -57,6 +59,12 @@ fn detection(text: &str) -> Detection {
         distance,
         position,
     }
+}
+
+/// A time that is written in seconds.
+fn nanos(seconds: &str) -> Nanos {
+    let seconds = seconds.parse::<f64>().expect("a time in seconds");
+    (seconds * SECOND as f64).round() as Nanos
 }
 
 fn summary(raised: &Raised) -> String {
@@ -119,15 +127,22 @@ fn play(text: &str) -> String {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let signals = match line.split_once(' ').unwrap_or((line, "")) {
+        let (what, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let signals = match (what, rest.trim_start()) {
             ("flush", _) => {
                 counter.flush();
                 vec![]
             }
+            ("rules", rules) => {
+                counter.configure(rules_file::parse(rules).expect("right rules"));
+                vec![]
+            }
+            ("gap", end) => counter.gap(nanos(end)).into_iter().collect(),
+            ("begin", _) => counter.begin().into_iter().collect(),
             ("end", _) => counter.end().into_iter().collect(),
+            (time, "?") => counter.unobserved(nanos(time)).into_iter().collect(),
             (time, objects) => {
-                let at = time.parse::<f64>().expect("a time in seconds");
-                let objects = objects.trim().trim_start_matches('-');
+                let objects = objects.trim_start_matches('-');
                 let objects = objects.split(',').filter(|object| !object.is_empty());
                 let observation = Observation {
                     seq,
@@ -135,9 +150,8 @@ fn play(text: &str) -> String {
                     detections: objects.map(detection).collect(),
                 };
                 seq += 1;
-                let at = (at * SECOND as f64).round() as i64;
                 counter
-                    .observe(Some(at), &observation)
+                    .observe(Some(nanos(time)), &observation)
                     .expect("each is new")
             }
         };

@@ -20,8 +20,8 @@ mod sift;
 mod volume;
 mod watch;
 
-use self::raised::{Ended, Teller, Words};
-use self::watch::{Span, Step, Watch, best_first};
+use self::raised::{Ended, Endings, Teller, Words};
+use self::watch::{Cause, Span, Step, Watch, best_first};
 use crate::detection::Observation;
 use crate::time::Nanos;
 
@@ -29,7 +29,7 @@ pub use self::geometry::{Point, Polygon, ShapeError};
 pub use self::labels::{Labels, LabelsError};
 pub use self::raised::Raised;
 pub use self::reason::Decision;
-pub use self::rule::{Emit, MAX_SHAPES, Rule, RuleError};
+pub use self::rule::{Emit, MAX_NAME, MAX_SHAPES, Rule, RuleError};
 pub use self::rules_file::RulesError;
 pub use self::shape::{
     Direction, Extent, Line, ListError, Reference, Zone, parse_lines, parse_zones,
@@ -61,11 +61,11 @@ pub struct Counter {
     watches: Vec<Watch>,
     /// The last numbered observation that was counted.
     last_seq: Option<u64>,
-    /// The time of the last observation that had one. All up to it has been told, so nothing that
-    /// is still to be told may be about it.
-    now: Nanos,
+    /// The time of the last observation that had one, or of a gap's end. All up to it has been told,
+    /// so nothing that is still to be told may be about it.
+    now: Option<Nanos>,
     /// Presences that are over while another rule's goes on: one stop ends them all.
-    ended: Vec<Ended>,
+    ended: Endings,
     explains: bool,
     decisions: Vec<Decision>,
     lacks_tracks: bool,
@@ -86,19 +86,21 @@ impl Counter {
         self.watches.iter().map(|watch| &watch.rule)
     }
 
-    /// Counts by other rules from the next observation on. A rule that stays as it was keeps what
-    /// it remembers; a presence whose rule is gone ends with the next observation.
+    /// Counts by other rules from the next observation on. A rule that asks for what it asked for
+    /// keeps what it remembers, wherever it stands now; a presence whose rule is gone ends with the
+    /// next observation.
     pub fn configure(&mut self, rules: Vec<Rule>) {
         let mut old = std::mem::take(&mut self.watches);
         for rule in rules {
-            let same = old.iter().position(|watch| watch.rule == rule);
-            let watch = same.map_or_else(|| Watch::new(rule), |same| old.swap_remove(same));
-            self.watches.push(watch);
+            let same = old.iter().position(|watch| watch.rule.asks_as(&rule));
+            self.watches.push(match same {
+                Some(same) => old.swap_remove(same).under(rule),
+                None => Watch::new(rule),
+            });
         }
         for watch in &mut old {
             if let Some(span) = watch.phase.take() {
-                let ended = ended(&watch.rule, span, "rules-changed");
-                self.ended.extend(ended);
+                end(&mut self.ended, &watch.rule, span, Cause::RulesChanged);
             }
         }
     }
@@ -136,7 +138,8 @@ impl Counter {
             self.last_seq = Some(observation.seq);
         }
         let told = self.now;
-        self.now = media_time.unwrap_or(self.now);
+        self.now = media_time.or(self.now);
+        let now = self.now.unwrap_or(0);
         self.decisions.clear();
         let mut objects: Vec<_> = observation.detections.iter().collect();
         objects.sort_unstable_by(|a, b| best_first(a, b));
@@ -144,9 +147,9 @@ impl Counter {
         self.words.begin(objects.len());
         let (mut signals, mut goes_on) = (Vec::new(), false);
         for watch in &mut self.watches {
-            let step = watch.step(self.now, &objects, &mut sifted);
-            if let Some(span) = step.ended {
-                self.ended.extend(ended(&watch.rule, span, "absent"));
+            let step = watch.step(now, &objects, &mut sifted);
+            if let Some((span, cause)) = step.ended {
+                end(&mut self.ended, &watch.rule, span, cause);
             }
             let on_change = watch.rule.emit == Emit::OnChange;
             goes_on |= on_change && watch.phase.is_some() && step.began.is_none();
@@ -165,46 +168,81 @@ impl Counter {
         }
         if !goes_on {
             // It ended before what has begun since.
-            signals.splice(0..0, self.stop(told, self.now));
+            signals.splice(0..0, self.ended.stop(told, self.now));
         }
         Some(signals)
     }
 
-    /// The stream has ended: what is still there has been seen for the last time.
-    pub fn end(&mut self) -> Option<Raised> {
+    /// Nobody looked at the frame at `now`: gives the stop of what nobody has looked for too long.
+    /// An observation of an earlier frame may still come.
+    pub fn unobserved(&mut self, now: Nanos) -> Option<Raised> {
+        let mut goes_on = false;
         for watch in &mut self.watches {
-            if let Some(span) = watch.phase.take() {
-                self.ended.extend(ended(&watch.rule, span, "end-of-stream"));
+            if let Some((span, cause)) = watch.unobserved(now) {
+                end(&mut self.ended, &watch.rule, span, cause);
             }
+            goes_on |= watch.rule.emit == Emit::OnChange && watch.phase.is_some();
         }
-        self.stop(self.now, Nanos::MAX)
+        let stop = match goes_on {
+            true => None,
+            false => self.ended.stop(self.now, Some(now)),
+        };
+        self.now = stop.as_ref().and_then(|stop| stop.media_time).or(self.now);
+        stop
     }
 
-    /// What comes next has nothing to do with what was seen: the stream was flushed, or another
-    /// one begins.
+    /// Up to `end` there are no frames.
+    pub fn gap(&mut self, end: Nanos) -> Option<Raised> {
+        let stop = self.unobserved(end);
+        self.now = self.now.max(Some(end));
+        stop
+    }
+
+    /// The stream has ended: what is still there has been seen for the last time.
+    pub fn end(&mut self) -> Option<Raised> {
+        self.end_all();
+        self.ended.stop(self.now, self.now.map(|_| Nanos::MAX))
+    }
+
+    /// Another stream begins, and all is forgotten: what was there stops before anything of it.
+    pub fn begin(&mut self) -> Option<Raised> {
+        self.end_all();
+        let just_now = self.now.map(|now| now.saturating_add(1));
+        let stop = self.ended.stop(self.now, just_now);
+        self.flush();
+        stop
+    }
+
+    /// What comes next has nothing to do with what was seen, and nobody is to hear of that any
+    /// more: the stream was flushed.
     pub fn flush(&mut self) {
         self.last_seq = None;
-        self.now = 0;
-        self.ended.clear();
+        self.now = None;
+        self.ended = Endings::default();
         self.watches.iter_mut().for_each(Watch::flush);
     }
 
-    /// The stop for all that has ended, after `told` and no later than `now`.
-    fn stop(&mut self, told: Nanos, now: Nanos) -> Option<Raised> {
-        raised::stop(std::mem::take(&mut self.ended), told, now)
+    fn end_all(&mut self) {
+        for watch in &mut self.watches {
+            if let Some(span) = watch.phase.take() {
+                end(&mut self.ended, &watch.rule, span, Cause::EndOfStream);
+            }
+        }
     }
 }
 
-/// The end of a presence that was told to have begun.
-fn ended(rule: &Rule, span: Span, cause: &'static str) -> Option<Ended> {
-    (rule.emit == Emit::OnChange).then(|| Ended {
-        rule: rule.name.clone(),
-        label: rule.signal_label.clone(),
-        since: span.since,
-        last_seen: span.last,
-        at: span.last.saturating_add(rule.absence_time),
-        cause,
-    })
+/// A presence is over, which matters where it was told to have begun.
+fn end(endings: &mut Endings, rule: &Rule, span: Span, cause: Cause) {
+    if rule.emit == Emit::OnChange {
+        endings.add(Ended {
+            rule: rule.name.clone(),
+            label: rule.signal_label.clone(),
+            since: span.since,
+            last_seen: span.last,
+            at: span.end(cause, rule),
+            cause,
+        });
+    }
 }
 
 /// The signals of one rule.
@@ -334,6 +372,67 @@ mod tests {
         let (dog, cat, car) = (seen("dog", 0.2), seen("cat", 0.8), seen("car", 0.3));
         assert_eq!(label(0, vec![dog.clone(), cat.clone(), dog.clone()]), "dog");
         assert_eq!(label(1, vec![car, dog, cat]), "cat");
+    }
+
+    /// Names that need six times their bytes in JSON.
+    fn long(name: usize) -> String {
+        let tail = name.to_string();
+        "\u{1}".repeat(MAX_NAME - tail.len()) + &tail
+    }
+
+    #[test]
+    fn no_signal_is_longer_than_a_gate_takes() {
+        let square = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)];
+        let zone = |n| Zone {
+            name: long(n),
+            extent: Extent::Frame(Polygon::new(&square).expect("a square")),
+        };
+        let rule = |name, emit| Rule {
+            name,
+            emit,
+            ..Rule::default()
+        };
+        let rules = vec![
+            Rule {
+                labels: Labels::parse("person").expect("a right list"),
+                signal_label: Some(long(1)),
+                zones: (0..MAX_SHAPES).map(zone).collect(),
+                ..rule(long(0), Emit::OnChange)
+            },
+            Rule {
+                labels: Labels::parse("shop").expect("a right list"),
+                ..rule("shop".into(), Emit::OnChange)
+            },
+            rule("each".into(), Emit::WhilePresent),
+        ];
+        assert!(rules.iter().all(|rule| rule.check().is_ok()));
+        let mut counter = Counter::new(rules);
+        let mut raised = Vec::new();
+        for n in 0..2_000 {
+            let crowd = if n % 2 == 0 { 300 } else { 0 };
+            let mut seen_now = vec![seen("person", 0.9); crowd];
+            if n < 1_999 {
+                seen_now.push(seen("shop", 0.9));
+            }
+            let time = n as i64 * crate::time::SECOND;
+            raised.extend(
+                counter
+                    .observe(Some(time), &frame(n, seen_now))
+                    .expect("new"),
+            );
+        }
+        raised.extend(counter.end());
+        let bodies: Vec<_> = raised.iter().map(|raised| raised.signal()).collect();
+        assert!(bodies.iter().all(Result::is_ok));
+        let stop = bodies.last().and_then(|it| it.as_ref().ok()).expect("one");
+        let told = stop.body["ended_before"].as_array().map_or(0, Vec::len);
+        let untold = stop.body["ended_before_untold"].as_u64();
+        assert!(told > 10, "{told}");
+        assert_eq!(
+            untold.map(|untold| untold + told as u64),
+            Some(1_000),
+            "{stop:?}"
+        );
     }
 
     #[test]

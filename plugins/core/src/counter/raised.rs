@@ -6,14 +6,17 @@ use super::Emit;
 use super::crossing::Crossing;
 use super::rule::Rule;
 use super::sift::Sifted;
-use super::watch::Step;
+use super::watch::{Cause, Step};
 use crate::json::{Members, Text};
-use crate::signal::{Action, Signal, SignalError};
+use crate::signal::{Action, MAX_LINE, Signal, SignalError};
 use crate::time::Nanos;
 
-/// How many objects a signal tells one by one, so that its line stays shorter than `MAX_LINE`, from
-/// which on a gate refuses it whole.
+/// How many objects, and how many presences that are over, a signal tells one by one.
 const MOST_TOLD: usize = 200;
+
+/// How long a line may be where a list in it ends, so that with what follows it stays shorter than
+/// `MAX_LINE`, from which on a gate refuses it whole.
+const LIST_END: usize = MAX_LINE - 1024;
 
 /// A signal, in words already: they are made while what they are about is at hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,12 +155,14 @@ impl Teller<'_> {
 
     /// The objects, best first; the rest is only counted.
     fn objects(&mut self, members: &mut Members<'_>, counted: &[&Sifted<'_>]) {
-        let (told, untold) = counted.split_at(counted.len().min(MOST_TOLD));
-        members.name("objects").list(told, |text, object| {
+        let some = counted.iter().take(MOST_TOLD);
+        let objects = members.name("objects");
+        let told = objects.list_within(LIST_END, some, |text, object| {
             text.object(|members| self.object(members, object));
         });
-        if !untold.is_empty() {
-            members.name("objects_untold").integer(untold.len() as u64);
+        if told < counted.len() {
+            let untold = counted.len() - told;
+            members.name("objects_untold").integer(untold as u64);
         }
     }
 
@@ -209,33 +214,61 @@ pub(super) struct Ended {
     pub(super) last_seen: Nanos,
     /// When it counts as over.
     pub(super) at: Nanos,
-    pub(super) cause: &'static str,
+    pub(super) cause: Cause,
 }
 
-/// Says that all this has stopped: what was last there, and what had ended before while another
-/// rule still held. The stop's own time comes after `told` and no later than `now`.
-pub(super) fn stop(mut all: Vec<Ended>, told: Nanos, now: Nanos) -> Option<Raised> {
-    // Stable: of those that end at once the first rule's comes first.
-    all.sort_by_key(|ended| ended.at);
-    let last = all.pop()?;
-    let action = Action::Stop;
-    let media_time = Some(last.at.max(told.saturating_add(1)).min(now));
-    let mut text = Text::with_capacity(256);
-    text.object(|members| {
-        head(members, action, media_time, &last.rule);
-        was(members, &last);
-        members.name("cause").string(last.cause);
-        if !all.is_empty() {
-            let before = members.name("ended_before");
-            before.list(&all, |text, ended| text.object(|o| ended_before(o, ended)));
+/// Presences that are over and not told yet.
+#[derive(Debug, Default)]
+pub(super) struct Endings {
+    all: Vec<Ended>,
+    /// Those before them, for which there was no room.
+    untold: u64,
+}
+
+impl Endings {
+    pub(super) fn add(&mut self, ended: Ended) {
+        // A rule may begin and end thousands of times while another one holds.
+        if self.all.len() >= MOST_TOLD {
+            self.all.remove(0);
+            self.untold += 1;
         }
-    });
-    Some(Raised {
-        action,
-        media_time,
-        count: 0,
-        line: text.finish(),
-    })
+        self.all.push(ended);
+    }
+
+    /// Says that all this has stopped: what was last there, and what had ended before while another
+    /// rule still held. The stop's own time, where times are known, comes after `told` and no later
+    /// than `now`.
+    pub(super) fn stop(&mut self, told: Option<Nanos>, now: Option<Nanos>) -> Option<Raised> {
+        let Self { mut all, untold } = std::mem::take(self);
+        // Stable: of those that end at once the first rule's comes first.
+        all.sort_by_key(|ended| ended.at);
+        let last = all.pop()?;
+        let action = Action::Stop;
+        let after = told.map_or(Nanos::MIN, |told| told.saturating_add(1));
+        let media_time = now.map(|now| last.at.max(after).min(now));
+        let mut text = Text::with_capacity(256);
+        text.object(|members| {
+            head(members, action, media_time, &last.rule);
+            was(members, &last);
+            members.name("cause").string(last.cause.as_str());
+            if !all.is_empty() {
+                let before = members.name("ended_before");
+                let told = before.list_within(LIST_END, &all, |text, ended| {
+                    text.object(|o| ended_before(o, ended));
+                });
+                let untold = untold + (all.len() - told) as u64;
+                if untold > 0 {
+                    members.name("ended_before_untold").integer(untold);
+                }
+            }
+        });
+        Some(Raised {
+            action,
+            media_time,
+            count: 0,
+            line: text.finish(),
+        })
+    }
 }
 
 fn ended_before(members: &mut Members<'_>, ended: &Ended) {

@@ -9,6 +9,10 @@ use crate::time::Nanos;
 /// The most zones, and the most lines, of one rule.
 pub const MAX_SHAPES: usize = 64;
 
+/// The most bytes of a name: signals tell many of them, and have to stay shorter than
+/// [`MAX_LINE`](crate::signal::MAX_LINE).
+pub const MAX_NAME: usize = 128;
+
 /// What a rule says, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Emit {
@@ -68,6 +72,8 @@ pub struct Rule {
     pub window_frames: u32,
     /// What is missed for less has not gone.
     pub absence_time: Nanos,
+    /// What was there last is gone where nobody has looked for so long, and for `absence_time`.
+    pub unobserved_time: Nanos,
     /// What it says.
     pub emit: Emit,
 }
@@ -97,6 +103,7 @@ impl Default for Rule {
             confirm_frames: 1,
             window_frames: 0,
             absence_time: crate::time::SECOND,
+            unobserved_time: 10 * crate::time::SECOND,
             emit: Emit::default(),
         }
     }
@@ -148,6 +155,12 @@ pub enum RuleError {
     /// More than fit.
     #[error("there are {0} zones or lines: give at most {MAX_SHAPES} a rule")]
     Many(usize),
+    /// Too much to tell with each signal.
+    #[error("the name {name:.20}… has {} bytes: give one of at most {MAX_NAME}", .name.len())]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// Only shapes tell outside from inside.
     #[error("outside is asked for without a zone: name one")]
     Outside,
@@ -193,10 +206,18 @@ impl Rule {
         for (member, time) in [
             ("min-dwell", self.min_dwell),
             ("absence-time", self.absence_time),
+            ("unobserved-time", self.unobserved_time),
         ] {
             if time < 0 {
                 return Err(RuleError::Negative(member));
             }
+        }
+        let zones = self.zones.iter().map(|zone| &zone.name);
+        let lines = self.lines.iter().map(|line| &line.name);
+        let own = std::iter::once(&self.name).chain(&self.signal_label);
+        if let Some(name) = own.chain(zones).chain(lines).find(|it| it.len() > MAX_NAME) {
+            let name = name.clone();
+            return Err(RuleError::Name { name });
         }
         let shapes = self.zones.len().max(self.lines.len());
         if shapes > MAX_SHAPES {
@@ -206,6 +227,16 @@ impl Rule {
             return Err(RuleError::Outside);
         }
         self.check_lines()
+    }
+
+    /// Whether it asks for the same, wherever it stands in a rules file.
+    pub(super) fn asks_as(&self, other: &Self) -> bool {
+        let path = other.path.clone();
+        *other
+            == Self {
+                path,
+                ..self.clone()
+            }
     }
 
     /// An error of this rule, with its place in a rules file.
@@ -375,6 +406,13 @@ mod tests {
                     ..Rule::default()
                 },
                 "65 zones or lines",
+            ),
+            (
+                Rule {
+                    name: "ü".repeat(65),
+                    ..Rule::default()
+                },
+                "has 130 bytes",
             ),
         ];
         for (rule, says) in wrong {

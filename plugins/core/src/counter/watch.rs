@@ -11,6 +11,9 @@ use crate::detection::Detection;
 use crate::time::Nanos;
 
 /// A presence: from when, until when, and whether somebody looked in vain since.
+///
+/// It ends when somebody has looked in vain and it has been away for `absence_time`; or, where
+/// nobody looks, when for so long nobody has that it is not known to be there any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) since: Nanos,
@@ -27,13 +30,47 @@ impl Span {
         }
     }
 
-    /// Whether it had ended by `now`: somebody looked in vain and it was away for long enough.
-    fn is_over(&self, now: Nanos, absence: Nanos) -> bool {
-        self.missed && now.saturating_sub(self.last) >= absence
+    /// When it counts as over, for such a cause.
+    pub(super) fn end(&self, cause: Cause, rule: &Rule) -> Nanos {
+        let away = match cause {
+            Cause::Unobserved => rule.absence_time.max(rule.unobserved_time),
+            _ => rule.absence_time,
+        };
+        self.last.saturating_add(away)
+    }
+
+    /// Why it is over by `now`, if it is.
+    fn over(&self, now: Nanos, rule: &Rule) -> Option<Cause> {
+        let cause = match self.missed {
+            true => Cause::Absent,
+            false => Cause::Unobserved,
+        };
+        (now >= self.end(cause, rule)).then_some(cause)
     }
 
     fn see(&mut self, now: Nanos) {
         (self.last, self.missed) = (now, false);
+    }
+}
+
+/// Why a presence is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    Absent,
+    Unobserved,
+    RulesChanged,
+    EndOfStream,
+}
+
+impl Cause {
+    /// As signals say it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Unobserved => "unobserved",
+            Self::RulesChanged => "rules-changed",
+            Self::EndOfStream => "end-of-stream",
+        }
     }
 }
 
@@ -60,8 +97,8 @@ pub(super) struct Step<'a> {
     pub(super) verdict: Verdict,
     /// Each with the index of its object.
     pub(super) crossings: Vec<(usize, Crossing)>,
-    /// A presence that has ended before this observation.
-    pub(super) ended: Option<Span>,
+    /// A presence that has ended before this observation, and why.
+    pub(super) ended: Option<(Span, Cause)>,
     /// A presence begins; with the first of the observations that confirm it.
     pub(super) began: Option<Nanos>,
     pub(super) held: u32,
@@ -80,6 +117,8 @@ pub(super) struct Watch {
     pub(super) rule: Rule,
     /// Whether it held in the last observations, as many as `window-frames`, and when they were.
     window: VecDeque<(Nanos, bool)>,
+    /// In how many of them it held.
+    held: u32,
     /// Since when each object counts; those without a track are one.
     present: BTreeMap<Option<i64>, Span>,
     /// When the last presence was seen last.
@@ -94,6 +133,7 @@ impl Watch {
         Self {
             rule,
             window: VecDeque::new(),
+            held: 0,
             present: BTreeMap::new(),
             until: Nanos::MIN,
             phase: None,
@@ -101,8 +141,14 @@ impl Watch {
         }
     }
 
+    /// With its memory, under a rule that asks for the same.
+    pub(super) fn under(self, rule: Rule) -> Self {
+        Self { rule, ..self }
+    }
+
     pub(super) fn flush(&mut self) {
         self.window.clear();
+        self.held = 0;
         self.present.clear();
         self.until = Nanos::MIN;
         self.phase = None;
@@ -139,24 +185,36 @@ impl Watch {
         step
     }
 
+    /// Nobody has looked since the last observation, and it is `now`: gives the presence that is
+    /// over for that, and why. It takes as long where one was only missed: what a detector beside
+    /// the stream finds in an earlier frame may come yet.
+    pub(super) fn unobserved(&mut self, now: Nanos) -> Option<(Span, Cause)> {
+        let rule = &self.rule;
+        let lost = |span: &mut Span| now >= span.end(Cause::Unobserved, rule);
+        let span = self.phase.take_if(lost)?;
+        self.until = span.last;
+        let cause = span.over(now, rule)?;
+        Some((span, cause))
+    }
+
     /// Lets count only who has been there for long enough.
     fn dwell(&mut self, now: Nanos, objects: &mut [Sifted<'_>]) {
-        let (least, absence) = (self.rule.min_dwell, self.rule.absence_time);
+        let rule = &self.rule;
         for object in objects.iter_mut().filter(|o| o.fate == Fate::Counted) {
             let id = object.detection.track_id;
             let span = self.present.entry(id).or_insert_with(|| Span::new(now));
-            if span.is_over(now, absence) {
+            if span.over(now, rule).is_some() {
                 *span = Span::new(now);
             }
             span.see(now);
             object.dwell = now.saturating_sub(span.since);
-            if object.dwell < least {
+            if object.dwell < rule.min_dwell {
                 object.fate = Fate::Dwell;
             }
         }
         self.present.retain(|_, span| {
             span.missed |= span.last < now;
-            !span.is_over(now, absence)
+            span.over(now, rule).is_none()
         });
     }
 
@@ -185,17 +243,19 @@ impl Watch {
         let holds = count >= rule.min_count && rule.max_count.is_none_or(|max| count <= max);
         if let Some(span) = &mut self.phase {
             span.missed |= !holds;
-            if span.is_over(now, rule.absence_time) {
+            if let Some(cause) = span.over(now, rule) {
                 self.until = span.last;
-                step.ended = self.phase.take();
+                step.ended = self.phase.take().zip(Some(cause));
             }
         }
         self.window.push_back((now, holds));
-        while self.window.len() > rule.window() as usize {
-            self.window.pop_front();
+        self.held += u32::from(holds);
+        if self.window.len() > rule.window() as usize
+            && let Some((_, held)) = self.window.pop_front()
+        {
+            self.held -= u32::from(held);
         }
-        let held = self.window.iter().filter(|(_, held)| *held).count();
-        step.held = u32::try_from(held).unwrap_or(u32::MAX);
+        step.held = self.held;
         step.verdict = if !holds && count < rule.min_count {
             Verdict::TooFew
         } else if !holds {

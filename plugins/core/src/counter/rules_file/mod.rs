@@ -133,6 +133,7 @@ struct Form {
     confirm_frames: Option<u32>,
     window_frames: Option<u32>,
     absence_time: Option<Nanos>,
+    unobserved_time: Option<Nanos>,
     emit: Option<EmitForm>,
 }
 
@@ -262,6 +263,7 @@ impl Form {
             confirm_frames: self.confirm_frames.unwrap_or(default.confirm_frames),
             window_frames: self.window_frames.unwrap_or(default.window_frames),
             absence_time: self.absence_time.unwrap_or(default.absence_time),
+            unobserved_time: self.unobserved_time.unwrap_or(default.unobserved_time),
             emit: match self.emit {
                 Some(EmitForm::OnChange) => Emit::OnChange,
                 Some(EmitForm::WhilePresent) | None => Emit::WhilePresent,
@@ -303,7 +305,8 @@ mod tests {
                      "max-distance": 3.5, "min-count": 2,
                      "max-count": 5, "zones": ["door"], "outside": true,
                      "reference": {"overlap": 0.5}, "min-dwell": 7, "confirm-frames": 2,
-                     "window-frames": 3, "absence-time": 4, "emit": "on-change"},
+                     "window-frames": 3, "absence-time": 4,
+                     "unobserved-time": 5, "emit": "on-change"},
                     {"name": "crossing", "labels": "person", "lines": ["gate"],
                      "direction": "left-to-right", "reference": "center", "zones": ["dock"]}
                 ]
@@ -334,6 +337,7 @@ mod tests {
                 confirm_frames: 2,
                 window_frames: 3,
                 absence_time: 4,
+                unobserved_time: 5,
                 emit: Emit::OnChange,
                 ..Rule::default()
             }
