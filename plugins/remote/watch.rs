@@ -158,8 +158,10 @@ impl Watch {
             return Ok(Vec::new());
         };
         let info = info.ok_or("a frame came before its caps: send caps first")?;
-        let mut done = match mode {
-            Mode::Latest => desk.collect(),
+        let settle = |(outcome, then)| (self.settle(outcome), then);
+        // Before the next is sent: the server may have to be left alone.
+        let mut settled = match mode {
+            Mode::Latest => desk.collect().map(settle),
             Mode::Sync => None,
         };
         if self.is_due(buffer, time, &desk) {
@@ -170,13 +172,12 @@ impl Watch {
                 time,
             });
             if mode == Mode::Sync {
-                done = desk.wait();
+                settled = desk.wait().map(settle);
             }
         }
-        let Some((outcome, then)) = done else {
+        let Some(((observation, news), then)) = settled else {
             return Ok(Vec::new());
         };
-        let (observation, news) = self.settle(outcome);
         if let Some(observation) = observation {
             detection::attach(buffer, &observation, (info.width(), info.height()))
                 .map_err(|err| err.to_string())?;

@@ -130,6 +130,22 @@ fn warning_text(message: &gst::Message) -> String {
     }
 }
 
+/// Asserts of an element that asks a server, by its inferences, failures and skipped frames, that
+/// after each failure it let frames pass for a second or longer.
+#[track_caller]
+pub fn failed_and_left_it_alone(
+    [inferences, failures, skipped]: [u64; 3],
+    frames: usize,
+    took: std::time::Duration,
+) {
+    assert_eq!(inferences + failures + skipped, frames as u64);
+    let most = 1 + took.as_secs();
+    assert!(
+        (1..=most).contains(&failures),
+        "{failures} failures of {most} at most"
+    );
+}
+
 /// Numbers that look random and are the same in every run.
 pub struct Random(pub u64);
 

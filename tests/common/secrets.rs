@@ -4,8 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 
-/// What was logged since it was begun: the category and the line.
-pub struct Log(Arc<Mutex<Vec<(String, String)>>>);
+/// What was logged since it was begun.
+pub struct Log(Arc<Mutex<Vec<Line>>>);
+
+#[derive(Clone)]
+struct Line {
+    category: String,
+    /// Where the object that logged it lies in memory, to tell it from those of other tests.
+    object: Option<usize>,
+    text: String,
+}
 
 impl Log {
     /// Everything from here on, of the category `name` at every level; nothing is printed any more.
@@ -13,16 +21,20 @@ impl Log {
         let lines = Arc::<Mutex<Vec<_>>>::default();
         let heard = Arc::clone(&lines);
         gst::log::remove_default_log_function();
-        gst::log::add_log_function(move |category, _, _, _, _, _, message| {
+        gst::log::add_log_function(move |category, _, _, _, _, object, message| {
             let text = message.get().map(|text| text.to_string());
-            let line = (category.name().to_owned(), text.unwrap_or_default());
+            let line = Line {
+                category: category.name().to_owned(),
+                object: object.map(|object| object.as_ptr() as usize),
+                text: text.unwrap_or_default(),
+            };
             heard.lock().expect("nothing panics under it").push(line);
         });
         gst::log::set_threshold_for_name(name, gst::DebugLevel::Trace);
         Self(lines)
     }
 
-    fn lines(&self) -> Vec<(String, String)> {
+    fn lines(&self) -> Vec<Line> {
         self.0.lock().expect("nothing panics under it").clone()
     }
 }
@@ -33,12 +45,12 @@ impl Log {
 pub fn are_kept(secret: &str, element: &gst::Element, log: &Log) {
     let factory = element.factory().expect("it was made by name");
     let lines = log.lines();
-    let told = lines
-        .iter()
-        .any(|(category, _)| *category == factory.name());
+    let told = lines.iter().any(|line| {
+        line.category == factory.name() && line.object == Some(element.as_ptr() as usize)
+    });
     assert!(told, "{} has logged nothing", factory.name());
-    for (category, line) in lines {
-        assert!(!line.contains(secret), "{category} logs {line}");
+    for Line { category, text, .. } in lines {
+        assert!(!text.contains(secret), "{category} logs {text}");
     }
     let bin = gst::Bin::new();
     bin.add(element).expect("it is in no other any more");

@@ -8,7 +8,9 @@ mod faults;
 mod server;
 mod session;
 
-use common::{PATIENCE, launch, warnings};
+use std::time::{Duration, Instant};
+
+use common::{PATIENCE, failed_and_left_it_alone, launch, warnings};
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
 
@@ -25,6 +27,7 @@ struct Run {
     warnings: Vec<String>,
     element: gst::Element,
     model: String,
+    took: Duration,
 }
 
 impl Run {
@@ -41,6 +44,7 @@ impl Run {
         let out: gst_app::AppSink = pipeline.by_name("out").and_downcast().expect("an appsink");
         let element = pipeline.by_name("grpc").expect("it is there");
         element.set_property("extension-configuration", wish);
+        let begun = Instant::now();
         pipeline.set_state(gst::State::Playing).expect("it starts");
         let pulled = std::iter::from_fn(|| out.try_pull_sample(PATIENCE));
         let frames = pulled.map(|sample| sample.buffer_owned().expect("a frame"));
@@ -53,12 +57,19 @@ impl Run {
             warnings,
             element,
             model,
+            took: begun.elapsed(),
         }
     }
 
     /// Inferences, failures, skipped.
     fn counts(&self) -> [u64; 3] {
         counts(&self.element)
+    }
+
+    #[track_caller]
+    fn failed_and_left_it_alone(&self) {
+        assert_eq!(self.counts()[0], 0, "nothing is inferred");
+        failed_and_left_it_alone(self.counts(), self.frames.len(), self.took);
     }
 
     fn observed(&self) -> Vec<Option<Vec<String>>> {
