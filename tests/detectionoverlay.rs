@@ -224,9 +224,12 @@ fn what_is_drawn_is_not_seen_on_another_branch() {
          t. ! queue ! detectionoverlay recording=true ! appsink name=out sync=false",
     );
     pipeline.set_state(gst::State::Playing).expect("it starts");
-    let [plain, out] = ["plain", "out"].map(|name| {
+    // Looked at only once it is drawn.
+    let samples = ["plain", "out"].map(|name| {
         let sink: gst_app::AppSink = pipeline.by_name(name).and_downcast().expect("an appsink");
-        let sample = sink.pull_sample().expect("a frame");
+        sink.pull_sample().expect("a frame")
+    });
+    let [plain, out] = samples.map(|sample| {
         let map = sample.buffer().expect("a frame").map_readable();
         map.expect("memory").iter().any(|&value| value != 0)
     });

@@ -107,6 +107,10 @@ fn the_end_of_the_media_waits_for_the_signals_that_still_come() {
         .expect("named in the line");
     bench.push(0..10, 1);
     bench.end_media();
+    let media = bench.media.static_pad("src").expect("appsrc has one");
+    until("the gate has taken the end", || {
+        media.task_state() == gst::TaskState::Paused
+    });
     let bus = bench.pipeline.bus().expect("a pipeline has a bus");
     let eos = bus.timed_pop_filtered(gst::ClockTime::from_mseconds(200), &[gst::MessageType::Eos]);
     assert!(eos.is_none(), "the analysis has not ended yet");

@@ -108,14 +108,27 @@ fn it_works_before_an_ordinary_muxer_without_any_queue() {
         clip.display()
     ));
     let gate = pipeline.by_name("gate").expect("named in the line");
-    pipeline
-        .set_state(gst::State::Ready)
-        .expect("the settings are right");
-    let json = r#"{"media_time":5000000000}"#;
-    pipeline.set_state(gst::State::Paused).expect("it starts");
-    gate.emit_by_name::<Option<String>>("trigger", &[&json]);
+    let triggered = gate.clone();
+    // A shut gate holds nobody up: the first frame finds the trigger waiting.
+    gate.static_pad("sink").expect("always there").add_probe(
+        gst::PadProbeType::BUFFER,
+        move |_, _| {
+            let json = r#"{"media_time":5000000000}"#;
+            triggered.emit_by_name::<Option<String>>("trigger", &[&json]);
+            gst::PadProbeReturn::Remove
+        },
+    );
     play(&pipeline).expect("it plays to the end");
-    assert!(clip.metadata().is_ok_and(|file| file.len() > 1000));
+    let clip = launch(&format!(
+        "filesrc location={} ! matroskademux ! appsink name=out sync=false",
+        clip.display()
+    ));
+    let out: gst_app::AppSink = clip.by_name("out").and_downcast().expect("an appsink");
+    clip.set_state(gst::State::Playing).expect("it starts");
+    let frames = std::iter::from_fn(|| out.try_pull_sample(PATIENCE)).count();
+    clip.set_state(gst::State::Null).expect("it stops");
+    // From the keyframe at or before 2 s to 8 s.
+    assert!((150..175).contains(&frames), "{frames}");
 }
 
 #[test]
