@@ -12,8 +12,7 @@ use crate::common::warnings;
 use crate::depth::assert_wall;
 use crate::rig::{self, HEIGHT, WIDTH};
 use crate::run::{
-    EYES, Folder, MIDDLE, assert_shown, bent, bytes, caps, is_broken, pts, refusal, sample, start,
-    yuyv,
+    EYES, Folder, MIDDLE, assert_shown, bent, bytes, caps, is_broken, refusal, sample, start, yuyv,
 };
 use crate::stubs::built;
 
@@ -135,6 +134,13 @@ fn what_is_told_of_an_opening_comes_in_order() {
     pipeline.set_state(gst::State::Null).expect("it stops");
 }
 
+/// When a picture was taken, in nanoseconds.
+fn taken(sample: &gst::Sample) -> u64 {
+    let buffer = sample.buffer().expect("a sample has a buffer");
+    let reference = buffer.meta::<gst::ReferenceTimestampMeta>();
+    reference.expect("a camera tells").timestamp().nseconds()
+}
+
 /// What the rig sees, as the camera sends it.
 fn wall() -> Vec<u8> {
     yuyv(&rig::beside(&EYES))
@@ -166,7 +172,7 @@ fn depth_of_a_usb_camera_is_matched_from_the_newest_pictures_and_the_others_are_
         let source = pipeline.by_name("zed").expect("the line names it");
         // The first was taken at the opening, and what came until the second nobody asked for.
         sample(&pipeline, &sink);
-        let mut last = pts(&sample(&pipeline, &sink));
+        let mut last = taken(&sample(&pipeline, &sink));
         let mut breaks = 0;
         for _ in 0..3 {
             let next = sample(&pipeline, &sink);
@@ -177,10 +183,10 @@ fn depth_of_a_usb_camera_is_matched_from_the_newest_pictures_and_the_others_are_
             assert_wall(depth);
             if is_broken(&next) {
                 breaks += 1;
-                let gap = pts(&next).saturating_sub(last);
+                let gap = taken(&next).saturating_sub(last);
                 assert!(gap > 15_000_000, "{gap}");
             }
-            last = pts(&next);
+            last = taken(&next);
         }
         // At the whole size it takes longer than a hundredth of a second on any machine.
         let dropped: u64 = source.property("dropped");

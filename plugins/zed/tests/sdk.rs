@@ -431,7 +431,10 @@ fn sensors_are_read_each_from_its_place() {
 fn a_camera_that_was_unplugged_comes_back_with_its_modules() {
     for code in [4, 19, 26] {
         let unplugged = format!("UNPLUG_CODE={code}");
-        let stub = Stub::build(52, &["UNPLUG_AT=3", "ABSENT_OPENS=4", &unplugged]);
+        // Only once it has the setting that it will have forgotten.
+        let after = "UNPLUG_AFTER=\"set 6\"";
+        let defines = ["UNPLUG_AT=3", after, "ABSENT_OPENS=4", &unplugged];
+        let stub = Stub::build(52, &defines);
         let mut options = live();
         options.detection = Some(Detection::default());
         let session = stub.session(options);

@@ -37,6 +37,9 @@
 #ifndef UNPLUG_AT /* the grab that finds the camera gone */
 #define UNPLUG_AT -1
 #endif
+#ifndef UNPLUG_AFTER /* UNPLUG_AT counts from the call that is written down with these words */
+#define UNPLUG_AFTER ""
+#endif
 #ifndef UNPLUG_CODE
 #define UNPLUG_CODE 4
 #endif
@@ -88,9 +91,12 @@ static int get_u8(const void *base, size_t at) { return ((const uint8_t *)base)[
 static unsigned char understood[84];
 static bool opened;
 static int grabs = -1, rebooted, opens, unplugged;
+static int counted_from = -1;
 static const uint64_t FIRST = 1700000000000000000ULL;
 
 static void note(const char *line) {
+    if (counted_from < 0 && strncmp(line, UNPLUG_AFTER, strlen(UNPLUG_AFTER)) == 0)
+        counted_from = grabs < 0 ? 0 : grabs;
     FILE *file = fopen(LOG, "a");
     if (file) {
         fprintf(file, "%s\n", line);
@@ -180,7 +186,7 @@ EXPORT int sl_grab(int id, void *runtime) {
                  get_i32(runtime, 12));
         note(line);
     }
-    if (grabs == UNPLUG_AT && !unplugged) {
+    if (counted_from >= 0 && grabs == counted_from + UNPLUG_AT && !unplugged) {
         unplugged = 1;
         if (REBOOTS) {
             rebooted = 1;

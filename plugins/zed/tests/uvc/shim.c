@@ -43,6 +43,8 @@ static struct {
     struct timespec at;
 } filled[BUFFERS];
 static unsigned waiting;
+/* When the timer of the pictures was set to run, and how often it has run since, in ns. */
+static uint64_t began, ticked;
 static unsigned char registers[0x10000], result[384];
 static unsigned reports;
 
@@ -78,6 +80,17 @@ static int ticking(void) {
     struct itimerspec every = {{0, PACE}, {0, 1000000}};
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     timerfd_settime(fd, 0, &every, NULL);
+    return fd;
+}
+
+/* The same for pictures, whose times are those of the timer, whenever somebody looks. */
+static int filming(void) {
+    struct itimerspec every = {{0, PACE}, {0, 0}};
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    clock_gettime(CLOCK_MONOTONIC, &every.it_value);
+    began = (uint64_t)every.it_value.tv_sec * 1000000000 + (uint64_t)every.it_value.tv_nsec;
+    ticked = 0;
+    timerfd_settime(fd, TFD_TIMER_ABSTIME, &every, NULL);
     return fd;
 }
 
@@ -141,7 +154,7 @@ int open(const char *path, int flags, ...) {
     opens++;
     streaming = false;
     note("open %s", (flags & O_NONBLOCK) ? "nonblocking" : "blocking");
-    return video = ticking();
+    return video = filming();
 }
 
 /* Numbers of closed files are used again, for others. */
@@ -201,14 +214,12 @@ static int unit(struct uvc_xu_control_query *query) {
  * one is free. */
 static void arrive(void) {
     uint64_t ticks;
-    struct timespec now;
     if (read(video, &ticks, 8) != 8)
         return;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    for (uint64_t left = ticks; left-- > 0; frames++)
+    for (; ticks > 0; ticks--, ticked++, frames++)
         for (unsigned index = 0; index < BUFFERS; index++)
             if (queued[index]) {
-                uint64_t at = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - left * PACE;
+                uint64_t at = began + ticked * PACE;
                 queued[index] = false;
                 filled[waiting].index = index;
                 filled[waiting].sequence = (unsigned)frames;
@@ -330,6 +341,7 @@ int ioctl(int fd, unsigned long request, ...) {
         uint64_t before;
         if (read(video, &before, 8) != 8)
             before = 0;
+        ticked += before;
         streaming = true;
         return 0;
     }
