@@ -10,7 +10,9 @@ use crate::{detector, harness, init, model, moving, observed, still};
 
 const MILLISECOND: gst::ClockTime = gst::ClockTime::from_mseconds(1);
 /// Regions on a frame that takes long, since each is inferred by itself.
-const MANY: usize = 40;
+const MANY: u32 = 40;
+/// Regions on a frame that takes minutes: who waits for it is not late by chance.
+const ENDLESS: u32 = 10_000;
 
 /// A harness to which the clip's frames may be pushed.
 fn watching(settings: &str) -> gst_check::Harness {
@@ -19,9 +21,11 @@ fn watching(settings: &str) -> gst_check::Harness {
     harness
 }
 
-/// A frame that takes `MANY` inferences.
-fn busy(time: gst::ClockTime) -> gst::Buffer {
-    let regions: Vec<_> = (0..MANY as u32).map(|n| (n, n, 300, 300)).collect();
+/// A frame that takes so many inferences.
+fn busy(time: gst::ClockTime, inferences: u32) -> gst::Buffer {
+    let regions: Vec<_> = (0..inferences)
+        .map(|n| (n % 40, n % 40, 300, 300))
+        .collect();
     moving(time, &regions)
 }
 
@@ -93,15 +97,15 @@ fn latency_is_that_of_the_source_since_no_frame_is_held() {
     }
 }
 
-/// How long the many inferences of a frame take when somebody wants to know what they find.
+/// How long the endless frame would take if somebody wanted to know what is in it.
 fn all_of_it() -> Duration {
     let mut harness = watching("inference-region=roi-list");
     let begun = Instant::now();
     assert_eq!(
-        harness.push(busy(gst::ClockTime::ZERO)),
+        harness.push(busy(gst::ClockTime::ZERO, MANY)),
         Ok(gst::FlowSuccess::Ok)
     );
-    begun.elapsed()
+    begun.elapsed() * (ENDLESS / MANY)
 }
 
 #[test]
@@ -110,14 +114,14 @@ fn neither_flush_nor_end_nor_stop_waits_for_what_nobody_wants_any_more() {
     let soon = |begun: Instant, what: &str| {
         let took = begun.elapsed();
         assert!(
-            took < all / 3,
+            took < all / 10,
             "{what} took {took:?}, the frame itself takes {all:?}"
         );
     };
     let mut harness = watching("mode=latest inference-region=roi-list");
     let begun = Instant::now();
     assert_eq!(
-        harness.push(busy(gst::ClockTime::ZERO)),
+        harness.push(busy(gst::ClockTime::ZERO, ENDLESS)),
         Ok(gst::FlowSuccess::Ok)
     );
     harness.push_event(gst::event::FlushStart::new());
@@ -150,7 +154,7 @@ fn neither_flush_nor_end_nor_stop_waits_for_what_nobody_wants_any_more() {
 
     let begun = Instant::now();
     assert_eq!(
-        harness.push(busy(gst::ClockTime::SECOND)),
+        harness.push(busy(gst::ClockTime::SECOND, ENDLESS)),
         Ok(gst::FlowSuccess::Ok)
     );
     assert!(harness.push_event(gst::event::Eos::new()));
@@ -173,7 +177,7 @@ fn a_turn_that_comes_while_another_frame_is_inferred_goes_to_the_next_free_one()
     let mut n = 0;
     while told.len() < 2 {
         let frame = match n {
-            0 => busy(gst::ClockTime::ZERO),
+            0 => busy(gst::ClockTime::ZERO, MANY),
             _ => moving(MILLISECOND * n, &[(0, 0, 9, 9)]),
         };
         assert_eq!(harness.push(frame), Ok(gst::FlowSuccess::Ok));
@@ -200,8 +204,12 @@ fn a_frame_that_is_flushed_while_it_is_inferred_is_given_up() {
     let element = gst::parse::launch(&format!("onnxdetect {} inference-region=roi-list", model()));
     let element = element.expect("the properties are right");
     let sink = element.static_pad("sink").expect("always there");
+    let (came, comes) = mpsc::channel();
     let behind = gst::Pad::builder(gst::PadDirection::Sink)
-        .chain_function(|_, _, _| Ok(gst::FlowSuccess::Ok))
+        .chain_function(move |_, _, buffer| {
+            let _ = came.send(observed(&buffer).is_some());
+            Ok(gst::FlowSuccess::Ok)
+        })
         .build();
     behind.set_active(true).expect("nothing is in its way");
     let src = element.static_pad("src").expect("always there");
@@ -223,14 +231,19 @@ fn a_frame_that_is_flushed_while_it_is_inferred_is_given_up() {
     let begun = Instant::now();
     let chain = |time| {
         let sink = sink.clone();
-        thread::spawn(move || sink.chain(busy(time)))
+        thread::spawn(move || sink.chain(busy(time, ENDLESS)))
+    };
+    // The pad behind may hear that all is over after the frame, which then passes as it came.
+    let given_up = |result| {
+        let passed = matches!(result, Ok(_) | Err(gst::FlowError::Flushing));
+        assert!(passed, "{result:?}");
+        assert!(!comes.try_iter().any(|is_observed| is_observed));
     };
     let chained = chain(gst::ClockTime::ZERO);
     enters.recv().expect("the frame comes");
     sink.send_event(gst::event::FlushStart::new());
     sink.send_event(gst::event::FlushStop::new(true));
-    let result = chained.join().expect("no panic");
-    assert_eq!(result, Err(gst::FlowError::Flushing));
+    given_up(chained.join().expect("no panic"));
     let flushed = begun.elapsed();
 
     // The same where the element stops.
@@ -239,11 +252,10 @@ fn a_frame_that_is_flushed_while_it_is_inferred_is_given_up() {
     let chained = chain(gst::ClockTime::SECOND);
     enters.recv().expect("the frame comes");
     element.set_state(gst::State::Null).expect("it stops");
-    let result = chained.join().expect("no panic");
-    assert_eq!(result, Err(gst::FlowError::Flushing));
+    given_up(chained.join().expect("no panic"));
     let stopped = begun.elapsed();
     assert!(
-        flushed < all / 3 && stopped < all / 3,
+        flushed < all / 10 && stopped < all / 10,
         "{flushed:?} {stopped:?} of {all:?}"
     );
     if let Some(probe) = probe {

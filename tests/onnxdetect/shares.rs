@@ -87,6 +87,15 @@ fn an_element_that_is_stopped_and_started_again_begins_anew() {
     pipeline.set_state(gst::State::Null).expect("it stops");
 }
 
+/// Says so when it is dropped, also by a panic: others run until then.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// One element infers all the time while another of the same model comes and goes `rounds` times.
 fn one_stays_while_another_comes_and_goes(rounds: usize) {
     let over = AtomicBool::new(false);
@@ -102,6 +111,7 @@ fn one_stays_while_another_comes_and_goes(rounds: usize) {
             }
             (first, frames)
         });
+        let ends = Over(&over);
         let mut random = Random(5);
         let mut seen = Vec::new();
         for _ in 0..rounds {
@@ -116,7 +126,7 @@ fn one_stays_while_another_comes_and_goes(rounds: usize) {
                 seen.extend(boxes(&mut harness));
             }
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         let (first, frames) = steady.join().expect("every frame shows the same");
         assert!(frames > rounds as u64 / 4, "{frames} frames");
         assert!(seen.iter().all(|boxes| boxes.len() == first.len()));
