@@ -3,11 +3,12 @@
 
 mod common;
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use gst::prelude::*;
 use serde_json::Value;
@@ -20,6 +21,10 @@ const DIRECTORY: &str = "EVR_RECOVERY_DIRECTORY";
 const CONTAINER: &str = "EVR_RECOVERY_CONTAINER";
 /// Whether it shall record sound too.
 const SOUND: &str = "EVR_RECOVERY_SOUND";
+/// After how many nanoseconds of media it shall send no more, if ever.
+const HOLD: &str = "EVR_RECOVERY_HOLD";
+/// What its eventsink shall be set to besides.
+const SETTINGS: &str = "EVR_RECOVERY_SETTINGS";
 /// Where it writes down the running times of the first and the last frame that eventsink was given.
 const RELEASED: &str = "released";
 const FRAME: u64 = 40_000_000;
@@ -51,12 +56,14 @@ fn records_until_it_is_killed() {
     } else {
         ""
     };
+    let settings = std::env::var(SETTINGS).unwrap_or_default();
+    let hold = std::env::var(HOLD).map_or(u64::MAX, |span| span.parse().expect("a number"));
     let pipeline = launch(&format!(
         "videotestsrc is-live=true pattern=ball ! video/x-raw,width=160,height=120,framerate=25/1 \
          ! x264enc bframes=2 rc-lookahead=3 sync-lookahead=0 key-int-max=25 speed-preset=ultrafast \
          ! video/x-h264,profile=main ! h264parse \
          ! signalgate name=gate activation-evaluation-window=0 activation-signal-offset=0 {} \
-         gate.src ! sink.video {sound}",
+         {settings} gate.src ! sink.video {sound}",
         sink(&directory, &container)
     ));
     let released = File::create(directory.join(RELEASED)).expect("the directory exists");
@@ -68,6 +75,9 @@ fn records_until_it_is_killed() {
             // Raw PTS are as good as running times: only their distance counts.
             if let Some(pts) = info.buffer().and_then(|buffer| buffer.pts()) {
                 let mut range = range.lock().expect("no thread panics under it");
+                while range.is_some_and(|(first, last)| last - first + FRAME >= hold) {
+                    thread::park();
+                }
                 let (first, last) = range.unwrap_or((u64::MAX, 0));
                 let now = (first.min(pts.nseconds()), last.max(pts.nseconds()));
                 *range = Some(now);
@@ -113,18 +123,16 @@ impl Drop for Recorder {
 }
 
 impl Recorder {
-    fn start(kind: Kind, sound: bool) -> Self {
+    fn start(kind: Kind, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new(std::env::current_exe().expect("this test runs"));
         command
             .args(["--ignored", "--exact", "records_until_it_is_killed"])
             .env(DIRECTORY, directory.path())
             .env(CONTAINER, kind.0)
+            .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        if sound {
-            command.env(SOUND, "1");
-        }
         let process = command.spawn().expect("this test's own program");
         Self {
             process,
@@ -144,16 +152,32 @@ impl Recorder {
         Some((number(0)?, number(8)?))
     }
 
+    /// How much media eventsink has been given.
+    fn given(&self) -> u64 {
+        self.released()
+            .map_or(0, |(first, last)| last - first + FRAME)
+    }
+
+    /// What it has written of the clip so far.
+    fn written(&self) -> Vec<u8> {
+        fs::read(self.part()).unwrap_or_default()
+    }
+
+    fn part(&self) -> PathBuf {
+        self.path().join(format!("1.{}.part", self.kind.1))
+    }
+
     /// Waits until eventsink has been given `span` of media, and pulls the plug.
     fn kill_after(&mut self, span: u64) -> u64 {
-        until(&format!("{span} ns are recorded"), || {
-            let released = self.released();
-            released.is_some_and(|(first, last)| last - first + FRAME >= span)
-        });
+        until(&format!("{span} ns are recorded"), || self.given() >= span);
+        self.kill()
+    }
+
+    /// How much media eventsink had been given.
+    fn kill(&mut self) -> u64 {
         self.process.kill().expect("it runs");
         self.process.wait().expect("it was killed");
-        let (first, last) = self.released().expect("it has recorded");
-        last - first + FRAME
+        self.given()
     }
 
     fn files(&self) -> Vec<String> {
@@ -259,11 +283,46 @@ fn sought(clip: &Path, demuxer: &str, to: u64) -> i64 {
     found.nseconds().cast_signed() - to.nseconds().cast_signed()
 }
 
+/// How many whole frames an unfinished clip holds.
+fn held(part: &Path) -> u64 {
+    let output = Command::new("ffprobe")
+        .args(["-v", "quiet", "-count_packets", "-select_streams", "v"])
+        .args(["-show_entries", "stream=nb_read_packets"])
+        .args(["-of", "csv=p=0"])
+        .arg(part)
+        .output()
+        .expect("ffprobe is installed");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    // A transport stream's are told for its program, too.
+    let counted = text.lines().next().and_then(|line| line.parse().ok());
+    counted.unwrap_or(0)
+}
+
 /// Kills a recorder after `span` of media; how much of what eventsink was given is lost.
 fn lost_after(span: u64, kind: Kind, sound: bool) -> u64 {
-    let mut recorder = Recorder::start(kind, sound);
+    let mut recorder = Recorder::start(kind, if sound { &[(SOUND, "1")] } else { &[] });
     let given = recorder.kill_after(span);
-    let (_, extension, demuxer) = kind;
+    lost(&recorder, span, given)
+}
+
+/// The same of a recorder that gets no media behind `span`, and time: what it has not written by
+/// then waits for media, and not for a machine that others keep busy.
+fn lost_at_rest(span: u64, kind: Kind, sound: bool) -> u64 {
+    let hold = span.to_string();
+    let settings = [(HOLD, hold.as_str()), (SOUND, "1")];
+    let mut recorder = Recorder::start(kind, &settings[..1 + usize::from(sound)]);
+    until("all but a second is written", || {
+        let given = recorder.given();
+        given >= span && held(&recorder.part()) * FRAME + SECOND >= given
+    });
+    let given = recorder.kill();
+    lost(&recorder, span, given)
+}
+
+/// What the next start makes of a recorder that was `given` so much; how much of that is lost.
+fn lost(recorder: &Recorder, span: u64, given: u64) -> u64 {
+    let (_, extension, demuxer) = recorder.kind;
+    let kind = recorder.kind;
     let mut left = ["1.json.part".to_owned(), format!("1.{extension}.part")];
     left.sort();
     assert_eq!(recorder.files(), left, "nothing half has a final name");
@@ -311,7 +370,7 @@ fn a_killed_recorder_loses_a_second_at_most() {
         for kind in KINDS {
             scope.spawn(move || {
                 for (span, sound) in [(1_400, false), (2_900, true)] {
-                    let lost = lost_after(span * 1_000_000, kind, sound);
+                    let lost = lost_at_rest(span * 1_000_000, kind, sound);
                     assert!(lost <= SECOND, "{kind:?}: {lost} ns of {span} ms are lost");
                 }
             });
@@ -337,11 +396,14 @@ fn indexes(media: &[u8]) -> Vec<usize> {
 
 #[test]
 fn every_frame_that_the_sidecar_of_a_mended_mp4_counts_is_shown() {
-    let mut recorder = Recorder::start(MP4, false);
-    recorder.kill_after(3_400_000_000);
-    let left = |ending: &str| recorder.path().join(format!("1.{ending}.part"));
-    let media = fs::read(left("mp4")).expect("it is there");
-    let known = fs::read_to_string(left("json")).expect("it is there");
+    let mut recorder = Recorder::start(MP4, &[]);
+    until("three fragments are written", || {
+        indexes(&recorder.written()).len() >= 4
+    });
+    recorder.kill();
+    let media = recorder.written();
+    let known = recorder.path().join("1.json.part");
+    let known = fs::read_to_string(known).expect("it is there");
     // A fragment may end amid reordered frames: what is shown before its last ones is gone.
     let ends = indexes(&media);
     assert!(ends.len() >= 4, "only {} fragments", ends.len());
@@ -365,7 +427,9 @@ fn every_frame_that_the_sidecar_of_a_mended_mp4_counts_is_shown() {
 
 #[test]
 fn a_recorder_killed_before_anything_was_written_leaves_a_word() {
-    let mut recorder = Recorder::start(MP4, false);
+    // No fragment is whole before.
+    let settings = [(SETTINGS, "fragment-duration=60000000000")];
+    let mut recorder = Recorder::start(MP4, &settings);
     let sidecar = recorder.path().join("1.json.part");
     until("the recorder records", || {
         fs::metadata(&sidecar).is_ok_and(|file| file.len() > 0)
@@ -378,11 +442,11 @@ fn a_recorder_killed_before_anything_was_written_leaves_a_word() {
 
 #[test]
 fn what_cannot_be_repaired_is_kept_and_not_tried_again() {
-    let mut recorder = Recorder::start(MP4, false);
-    recorder.kill_after(1_400_000_000);
-    let part = recorder.path().join("1.mp4.part");
-    let media = fs::read(&part).expect("it is there");
-    fs::write(&part, &media[..500]).expect("it can be written");
+    let mut recorder = Recorder::start(MP4, &[]);
+    until("something is written", || recorder.written().len() >= 500);
+    recorder.kill();
+    let media = recorder.written();
+    fs::write(recorder.part(), &media[..500]).expect("it can be written");
     let told = recorder.restart();
     assert_eq!(told.name(), "evr-recording-failed", "{told}");
     let kept = ["1.json.part.broken", "1.mp4.part.broken"];
@@ -393,22 +457,19 @@ fn what_cannot_be_repaired_is_kept_and_not_tried_again() {
 
 #[test]
 fn a_recording_in_progress_is_nobody_elses_to_repair() {
-    let mut recorder = Recorder::start(MP4, false);
-    until("the recorder records", || {
-        let released = recorder.released();
-        released.is_some_and(|(first, last)| last - first >= SECOND)
-    });
-    let line = format!(
-        "fakesrc num-buffers=0 ! {} fakesrc ! fakesink",
-        sink(recorder.path(), MP4.0)
-    );
-    let other = launch(&line);
-    other.set_state(gst::State::Paused).expect("it starts");
-    // Its thread has looked at everything once it is down.
-    other.set_state(gst::State::Null).expect("it stops");
+    let mut recorder = Recorder::start(MP4, &[]);
+    until("something is written", || !recorder.written().is_empty());
+    // What a crash has left, under a name that is looked at behind the recording's.
+    let then = FileTimes::new().set_modified(SystemTime::now() - Duration::from_secs(60));
+    for name in ["9.mp4.part", "9.json.part"] {
+        let file = File::create(recorder.path().join(name)).expect("it can be made");
+        file.set_times(then).expect("it is ours");
+    }
+    let told = recorder.restart();
+    let reason = told.get::<String>("reason").expect("it says why");
+    assert!(reason.contains("9.mp4"), "{told}");
     assert_eq!(recorder.files(), ["1.json.part", "1.mp4.part"]);
-    let lost = recorder.kill_after(2 * SECOND);
-    assert!(lost > 0);
+    recorder.kill();
     assert_eq!(recorder.restart().name(), "evr-recording-recovered");
 }
 

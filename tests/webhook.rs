@@ -39,7 +39,8 @@ fn run(
     fs::write(&file, lines).expect("written");
     let pipeline = launch(&format!(
         "filesrc location={} ! application/x-json \
-         ! webhook name=hook location={location} outbox={} source-id=door {settings}",
+         ! webhook name=hook location={location} outbox={} source-id=door \
+         timeout=60000000000 drain-time=60000000000 {settings}",
         file.display(),
         directory.join("outbox").display()
     ));
@@ -90,7 +91,9 @@ fn what_happens_is_posted_as_cloudevents_in_order() {
 #[test]
 fn what_was_not_taken_is_posted_again_after_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
-    let broken = Server::start(|_, _| Say::status(500));
+    // It is not to be asked again before the stop.
+    let later = || Say::Reply(503, vec![("Retry-After", "60".into())], Vec::new());
+    let broken = Server::start(move |_, _| later());
     let (_, counts) = tell(directory.path(), &broken.address, 0..5, "");
     assert_eq!(counts, [0, 0, 5]);
     assert_eq!(
@@ -178,7 +181,8 @@ fn a_reply_whose_body_stalls_has_taken_its_message_and_holds_up_the_next_for_the
         _ => Say::status(200),
     });
     let directory = tempfile::tempdir().expect("a directory");
-    let timeout = "timeout=300000000";
+    // It holds for the other two as well.
+    let timeout = "timeout=2000000000";
     let (warnings, counts) = tell(directory.path(), &server.address, 0..3, timeout);
     assert_eq!(counts, [3, 0, 0], "{warnings:?}");
     assert_eq!(ids(&server.requests()), [0, 1, 2]);

@@ -155,7 +155,7 @@ impl EventSink {
                 }
             }
             if let (Some(journal), Some(line)) = (&state.journal, line) {
-                let written = journal.write(line);
+                let written = journal.write(line, report.lock());
                 state.unjournaled += u64::from(!written);
             }
         }

@@ -1,8 +1,10 @@
 //! Files of a recording: taking a name that nobody has, and making things last.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use evr_core::recording::container::Container;
@@ -21,9 +23,14 @@ pub(super) struct Files {
     stem: String,
     /// The clip's, without the dot.
     extension: &'static str,
-    /// The clip's `.part`, locked while somebody works on it: what is not was left by a crash.
-    lock: Option<File>,
+    /// Of the clip, or of its sidecar where there is no clip.
+    lock: Option<Lock>,
 }
+
+/// A file that is locked while somebody works on the recording, until its last word is written:
+/// what is not was left by a crash. Open only to read, so that whoever watches the directory does
+/// not see the finished clip being written to.
+pub(super) type Lock = Arc<File>;
 
 /// After a `.part`'s name: what will take its place.
 const NEW: &str = ".new";
@@ -39,7 +46,7 @@ const SIDECAR_PART: &str = ".json.part";
 /// How a file gets its final name.
 type Rename = fn(&Path, &Path) -> io::Result<()>;
 
-/// What a crash has left of a recording, and whether its clip is locked by us now.
+/// What a crash has left of a recording, locked by us now.
 #[derive(Debug)]
 pub(super) enum Remains {
     /// The clip's `.part`.
@@ -84,9 +91,11 @@ impl Files {
                     files.release()?;
                     return Err(err);
                 }
-                Ok(_) => files.hold(File::open(files.clip_part())?),
+                Ok(_) => {}
             }
-            return Ok(files);
+            if files.hold()? {
+                return Ok(files);
+            }
         }
         Err(io::Error::new(
             ErrorKind::AlreadyExists,
@@ -108,6 +117,11 @@ impl Files {
 
     pub(super) fn thumbnail(&self) -> PathBuf {
         self.with(".jpg")
+    }
+
+    /// What says that somebody works on the recording, for whoever has the last word of it.
+    pub(super) fn lock(&self) -> Option<Lock> {
+        self.lock.clone()
     }
 
     /// The paths of all without extension.
@@ -133,15 +147,18 @@ impl Files {
             lock: None,
         };
         let all = || Container::ALL.into_iter().map(|own| (of(own), own));
+        // Before the clip is looked for: what anything is known of has had one.
+        let known = fs::metadata(part).ok()?;
         if let Some((files, own)) = all().find(|(files, _)| files.clip_part().exists()) {
             let files = files.take_over(&files.clip_part())?;
             return Some(Remains::Part(files, own));
         }
-        let known = fs::metadata(part).ok()?;
         let is_young = known.modified().ok()?.elapsed().unwrap_or_default() < YOUTH;
         if known.len() == 0 {
             // Who takes a name makes this file first.
-            return (!is_young).then(|| Remains::Nothing(of(Container::default())));
+            let files = of(Container::default());
+            let files = (!is_young).then(|| files.take_over(part))?;
+            return files.map(Remains::Nothing);
         }
         if let Some((files, own)) = all().find(|(files, _)| files.clip().exists()) {
             let files = files.take_over(&files.clip())?;
@@ -149,24 +166,30 @@ impl Files {
         }
         let aside = |files: &Files| broken(&files.clip_part()).exists();
         match all().find(|(files, _)| aside(files)) {
-            Some((files, _)) => Some(Remains::Aside(files)),
-            None => Some(Remains::Nothing(of(Container::default()))),
+            Some((files, _)) => files.take_over(part).map(Remains::Aside),
+            None => of(Container::default())
+                .take_over(part)
+                .map(Remains::Nothing),
         }
     }
 
-    /// Locks the clip, which has this name, unless somebody works on it.
-    fn take_over(&self, clip: &Path) -> Option<Self> {
-        let lock = File::open(clip).ok()?;
-        lock.try_lock().ok()?;
-        let metadata = lock.metadata().ok()?;
+    /// Locks the clip, or the sidecar of one that is gone, which has this name, unless somebody
+    /// works on it.
+    fn take_over(&self, path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let metadata = file.metadata().ok()?;
         let age = metadata.modified().ok()?.elapsed().unwrap_or_default();
         let known = fs::metadata(self.sidecar_part()).ok()?.len() > 0;
-        let was_locked = metadata.len() > 0 || known || age > YOUTH;
-        // Whoever held it may have renamed or removed it before letting go.
-        (was_locked && clip.exists()).then(|| Self {
+        // Whoever has only just made the file is about to lock it, and tries no more than once.
+        if metadata.len() == 0 && !known && age <= YOUTH {
+            return None;
+        }
+        file.try_lock().ok()?;
+        // Whoever held it may have renamed, replaced or removed it before letting go.
+        is_at(&file, path).then(|| Self {
             stem: self.stem.clone(),
             extension: self.extension,
-            lock: Some(lock),
+            lock: Some(file.into()),
         })
     }
 
@@ -179,8 +202,10 @@ impl Files {
     pub(super) fn replace_part(&mut self) -> io::Result<()> {
         let new = File::open(self.new_part())?;
         new.sync_all()?;
+        // Before it has the name by which others find it; where there are no locks, see `hold`.
+        let _ = new.try_lock();
         fs::rename(self.new_part(), self.clip_part())?;
-        self.hold(new);
+        self.lock = Some(new.into());
         sync_directory(&self.clip())
     }
 
@@ -195,10 +220,19 @@ impl Files {
 
     /// Removes what is left of a clip without any media.
     pub(super) fn discard(&self) {
+        let _locked = self.lock_sidecar();
         // Nothing is lost if they stay. The sidecar goes last: by it the next start finds them.
         let _ = fs::remove_file(self.clip_part());
         self.clean();
         let _ = fs::remove_file(self.sidecar_part());
+    }
+
+    /// Without its clip a sidecar would be taken for what a crash has left.
+    fn lock_sidecar(&self) -> Option<File> {
+        let sidecar = File::open(self.sidecar_part()).ok()?;
+        // Otherwise it is locked already, or there are no locks.
+        sidecar.try_lock().ok()?;
+        Some(sidecar)
     }
 
     /// Removes what was on its way to take another file's place.
@@ -215,6 +249,7 @@ impl Files {
 
     /// Sets aside what nobody can make a clip of, its sidecar last; where it is now.
     pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
+        let _locked = self.lock_sidecar();
         let broken = step_aside(&self.clip_part())?;
         self.set_sidecar_aside()?;
         Ok(broken)
@@ -248,12 +283,22 @@ impl Files {
         part.sync_data()
     }
 
-    /// Only to read: whoever watches the directory shall not see the finished clip being written
-    /// to. Nobody else has it open yet; where a file system knows no locks, the worst is that
-    /// the start of another sink takes the recording for one that a crash has left.
-    fn hold(&mut self, part: File) {
-        let _ = part.try_lock();
-        self.lock = Some(part);
+    /// Locks the `.part` that was just made; `false` where that took so long that the start of
+    /// another sink took it for what a crash has left, and cleans up. Where a file system knows no
+    /// locks it is ours without one, and no start repairs what a crash leaves there.
+    fn hold(&mut self) -> io::Result<bool> {
+        let part = match File::open(self.clip_part()) {
+            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(err) => {
+                self.discard();
+                return Err(err);
+            }
+            Ok(part) => part,
+        };
+        let is_taken = matches!(part.try_lock(), Err(TryLockError::WouldBlock));
+        let is_ours = !is_taken && is_at(&part, &self.clip_part());
+        self.lock = Some(part.into());
+        Ok(is_ours)
     }
 
     /// The clip under the name that it has.
@@ -317,10 +362,14 @@ impl Files {
         sync_directory(&clip.1)
     }
 
-    /// Removes the `.part` files of a clip of which nothing was written; others stay for repair.
+    /// Removes the `.part` files of a clip of which nothing was written, or that somebody else has
+    /// removed; others stay for repair.
     pub(super) fn abandon(&self) {
-        let is_empty = |part: &Path| fs::metadata(part).map_or(true, |file| file.len() == 0);
-        if is_empty(&self.clip_part()) {
+        let is_nothing = match fs::metadata(self.clip_now()) {
+            Ok(clip) => clip.len() == 0,
+            Err(err) => err.kind() == ErrorKind::NotFound,
+        };
+        if is_nothing {
             self.discard();
         }
     }
@@ -340,6 +389,14 @@ impl Files {
 
     fn with(&self, extension: &str) -> PathBuf {
         format!("{}{extension}", self.stem).into()
+    }
+}
+
+/// Whether the open file is still the one of that name.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
     }
 }
 
@@ -435,6 +492,8 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -529,6 +588,32 @@ mod tests {
             );
             assert_eq!(fs::read(aside).expect("a file"), n.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_start_that_looks_for_remains_keeps_no_recording_from_its_lock() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let stem = directory.path().join("clip");
+        let stem = stem.to_str().expect("UTF-8");
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let sidecar = format!("{stem}{SIDECAR_PART}");
+                while !done.load(Ordering::Relaxed) {
+                    let remains = Files::remains(Path::new(&sidecar));
+                    assert!(remains.is_none(), "{remains:?}");
+                }
+            });
+            for n in 0..2000 {
+                let files = Files::reserve(stem, "mp4").expect("free");
+                let other = File::open(files.clip_part()).expect("it is there");
+                let locked = other.try_lock();
+                assert!(matches!(locked, Err(TryLockError::WouldBlock)), "{n}");
+                fs::write(files.sidecar_part(), "known").expect("written");
+                files.discard();
+            }
+            done.store(true, Ordering::Relaxed);
+        });
     }
 
     #[test]

@@ -127,9 +127,10 @@ fn record(
     }
     permits
         .with(|| publish(beginning, &files, &ending, listener))
-        .map_err(|reason| Failure {
-            reason,
-            files: Some(files),
+        .map_err(|reason| {
+            files.abandon();
+            let files = Some(files);
+            Failure { reason, files }
         })
 }
 
@@ -324,6 +325,7 @@ fn publish(
         frames: facts.frames,
         reason: &ending.reason,
         content: sidecar.to_value(),
+        lock: files.lock(),
     };
     listener.report(&beginning.subject, &report);
     if facts.state == State::Truncated {

@@ -5,7 +5,6 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use evr_core::recording::journal::{Healing, heal};
 
+use super::files::{Lock, is_at};
 use crate::bridge::directory::{make_directories, sync_directory};
 
 /// The journal's name, in the directory below which all recordings lie.
@@ -23,10 +23,16 @@ pub(super) const NAME: &str = "events.jsonl";
 const MAX_QUEUED: usize = 1024;
 /// Full journals that are kept: `events.jsonl.1` is the newest of them.
 const OLD: u32 = 4;
-/// How long another process may hold the file.
+/// How long another process may hold the file and write nothing.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a file that others hold is tried again.
+const LOCK_TICK: Duration = Duration::from_millis(1);
 /// How long stopping waits for the last lines.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A line, and the lock that ends once it is written: until then no other start shall think that
+/// nobody tells of the recording.
+type Line = (String, Option<Lock>);
 
 /// What the thread tells the element, from its own thread.
 pub(super) trait Listener: Send + 'static {
@@ -40,7 +46,7 @@ pub(super) trait Listener: Send + 'static {
 
 /// The thread's other end; without it the thread writes what it has and ends.
 pub(super) struct Journal {
-    lines: SyncSender<String>,
+    lines: SyncSender<Line>,
     /// Lines that were taken and are not on disk yet.
     waiting: Arc<AtomicUsize>,
     ended: Receiver<()>,
@@ -71,10 +77,10 @@ impl Journal {
     }
 
     /// Takes a line without waiting; `false` where too many wait already.
-    pub(super) fn write(&self, line: String) -> bool {
+    pub(super) fn write(&self, line: String, lock: Option<Lock>) -> bool {
         // Before the thread can have written it.
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let taken = self.lines.try_send(line).is_ok();
+        let taken = self.lines.try_send((line, lock)).is_ok();
         if !taken {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
         }
@@ -94,7 +100,7 @@ impl Journal {
     }
 }
 
-fn run(log: &Log, queue: &Receiver<String>, waiting: &AtomicUsize, listener: &impl Listener) {
+fn run(log: &Log, queue: &Receiver<Line>, waiting: &AtomicUsize, listener: &impl Listener) {
     // Told once until it works again.
     let mut broken = false;
     let mut write = |lines: &[String]| {
@@ -124,8 +130,10 @@ fn run(log: &Log, queue: &Receiver<String>, waiting: &AtomicUsize, listener: &im
         write(&[]);
     }
     while let Ok(first) = queue.recv() {
-        let lines: Vec<_> = std::iter::once(first).chain(queue.try_iter()).collect();
+        let all = std::iter::once(first).chain(queue.try_iter());
+        let (lines, locks): (Vec<_>, Vec<_>) = all.unzip();
         write(&lines);
+        drop(locks);
         waiting.fetch_sub(lines.len(), Ordering::AcqRel);
         listener.written();
     }
@@ -200,30 +208,30 @@ impl Log {
     }
 }
 
-/// Waits for other writers, but not for ever.
+/// Waits for other writers as long as one of them gets on: who holds the file next is a matter of
+/// luck, and with many of them and a slow disk it may be ours late.
 fn lock(file: &File) -> io::Result<()> {
-    let patience = Instant::now() + LOCK_PATIENCE;
+    let mut patience = Instant::now() + LOCK_PATIENCE;
+    let mut length = file.metadata()?.len();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(()),
             // Some network file systems have no locks; there the single write has to do.
             Err(TryLockError::Error(err)) if err.kind() == ErrorKind::Unsupported => return Ok(()),
             Err(TryLockError::Error(err)) => return Err(err),
-            Err(TryLockError::WouldBlock) if Instant::now() > patience => {
-                return Err(io::Error::new(
-                    ErrorKind::TimedOut,
-                    "another process holds it locked",
-                ));
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+            Err(TryLockError::WouldBlock) => {}
         }
-    }
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
-        _ => false,
+        let now = file.metadata()?.len();
+        if now != length {
+            length = now;
+            patience = Instant::now() + LOCK_PATIENCE;
+        } else if Instant::now() > patience {
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                "another process holds it locked",
+            ));
+        }
+        std::thread::sleep(LOCK_TICK);
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use evr_core::recording::container::Container;
+use evr_core::recording::id::recording_id;
 use evr_core::recording::recovered::{self, Found};
 use evr_core::recording::sidecar::{self, ClipFile};
 use evr_core::time::{MILLISECOND, Nanos, SECOND, parse_rfc3339};
@@ -188,6 +189,7 @@ impl<L: Listener> Work<L> {
             thumbnail: thumbnail.as_deref(),
             frames: done.sidecar["clip"]["frames"].as_u64().unwrap_or(0),
             content: done.sidecar.clone(),
+            lock: files.lock(),
         };
         self.listener.report(&subject(&done.sidecar), &report);
     }
@@ -196,9 +198,22 @@ impl<L: Listener> Work<L> {
     fn known(&self, files: &Files) -> Subject {
         let known = files.unfinished_sidecar();
         let known = known.and_then(|text| recovered::unfinished(&text));
+        let subject = known.map_or_else(|| self.unknown(files), |known| subject(&known));
         Subject {
             source: self.source.clone(),
-            ..subject(&known.unwrap_or(Value::Null))
+            ..subject
+        }
+    }
+
+    /// A recording of which nothing was written down before the crash.
+    fn unknown(&self, files: &Files) -> Subject {
+        let start = modified(&files.clip_now()).unwrap_or(0);
+        Subject {
+            id: recording_id(&self.source, 0, start, 0),
+            n: 0,
+            source: self.source.clone(),
+            start: 0,
+            start_utc: start,
         }
     }
 
@@ -245,8 +260,7 @@ impl<L: Listener> Work<L> {
         new: &Rewritten,
     ) -> Result<Done, Why> {
         let not_now = |err: std::io::Error| Why::NotNow(err.to_string());
-        let modified = fs::metadata(files.clip_part()).and_then(|file| file.modified());
-        let modified = modified.map_err(not_now)?.duration_since(UNIX_EPOCH);
+        let modified = modified(&files.clip_part()).map_err(not_now)?;
         files.replace_part().map_err(not_now)?;
         let found = Found {
             file: ClipFile {
@@ -257,9 +271,7 @@ impl<L: Listener> Work<L> {
             duration: new.duration,
             frames: new.frames,
             streams: new.streams.clone(),
-            modified: modified.map_or(0, |since| {
-                Nanos::try_from(since.as_nanos()).unwrap_or(Nanos::MAX)
-            }),
+            modified,
         };
         let unfinished = files.unfinished_sidecar();
         let sidecar = recovered::sidecar(unfinished.as_deref(), &self.source, &found);
@@ -299,6 +311,14 @@ fn picture(files: &Files, sidecar: &Value) -> Result<(), String> {
         objects: objects.unwrap_or_default(),
     })?;
     files.write_thumbnail(&jpeg).map_err(|err| err.to_string())
+}
+
+/// When the file was written to, in nanoseconds since 1970.
+fn modified(path: &Path) -> std::io::Result<Nanos> {
+    let since = fs::metadata(path)?.modified()?.duration_since(UNIX_EPOCH);
+    Ok(since.map_or(0, |since| {
+        Nanos::try_from(since.as_nanos()).unwrap_or(Nanos::MAX)
+    }))
 }
 
 /// What messages say first. The run that made the recording is over, and its running time with it.

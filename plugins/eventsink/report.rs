@@ -6,6 +6,8 @@ use evr_core::recording::sidecar::State;
 use evr_core::time::{Nanos, rfc3339};
 use serde_json::{Value, json};
 
+use super::files::Lock;
+
 /// What every message says first.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
@@ -42,6 +44,8 @@ pub(super) enum Report<'a> {
         /// Why it is truncated, or what else ended it.
         reason: &'a str,
         content: Value,
+        /// Of the clip, until the journal tells of it.
+        lock: Option<Lock>,
     },
     /// A recording that a crash had cut off is on disk under its final names.
     Recovered {
@@ -50,6 +54,8 @@ pub(super) enum Report<'a> {
         thumbnail: Option<&'a Path>,
         frames: u64,
         content: Value,
+        /// As of one that is available.
+        lock: Option<Lock>,
     },
     /// There is no clip under a final name.
     Failed {
@@ -83,6 +89,7 @@ impl Report<'_> {
                 frames,
                 reason,
                 content,
+                lock: _,
             } => {
                 fields.path("location", location);
                 fields.path("sidecar", sidecar);
@@ -102,6 +109,7 @@ impl Report<'_> {
                 thumbnail,
                 frames,
                 content,
+                lock: _,
             } => {
                 fields.path("location", location);
                 fields.path("sidecar", sidecar);
@@ -141,6 +149,14 @@ impl Report<'_> {
             .field("running-time", crate::bridge::time::clock_time(time))
             .field("sink", sink);
         Some(fields.build())
+    }
+
+    /// What shall be locked until the journal tells of it.
+    pub(super) fn lock(&self) -> Option<Lock> {
+        match self {
+            Self::Available { lock, .. } | Self::Recovered { lock, .. } => lock.clone(),
+            Self::Started { .. } | Self::Stopped { .. } | Self::Failed { .. } => None,
+        }
     }
 
     fn name(&self) -> &'static str {

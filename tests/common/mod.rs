@@ -6,7 +6,7 @@ pub mod schemas;
 pub mod secrets;
 pub mod stage;
 
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 
 use gst::prelude::*;
 
@@ -32,6 +32,22 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// A port that nobody listens on, for a server in a process of its own. Below those that the system
+/// gives to whoever asks for any, so that nobody else gets it while the server is not there.
+pub fn free_port() -> u16 {
+    static RANDOM: Mutex<Option<Random>> = Mutex::new(None);
+    let mut random = RANDOM.lock().expect("no test panics under it");
+    let now = || std::time::UNIX_EPOCH.elapsed().expect("it is past 1970");
+    let seed = || Random(now().as_nanos() as u64 ^ u64::from(std::process::id()));
+    let random = random.get_or_insert_with(seed);
+    loop {
+        let port = u16::try_from(10_000 + random.below(20_000)).expect("small");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// A pipeline from a launch line.
 pub fn launch(line: &str) -> gst::Pipeline {
     init();
@@ -39,6 +55,18 @@ pub fn launch(line: &str) -> gst::Pipeline {
     parsed
         .downcast()
         .expect("a launch line of several elements is a pipeline")
+}
+
+/// Has a gate triggered when its first frame comes: before it takes no signal, and soon after a gate
+/// that is shut may have dropped what the recording shall begin with.
+pub fn trigger_at_first_frame(gate: &gst::Element, signal: Option<&'static str>) {
+    let pad = gate.static_pad("sink").expect("always there");
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        let gate = pad.parent_element().expect("a pad of the gate");
+        let id = gate.emit_by_name::<Option<String>>("trigger", &[&signal]);
+        assert!(id.is_some(), "a gate that runs takes signals");
+        gst::PadProbeReturn::Remove
+    });
 }
 
 /// Waits for EOS; the text of an ERROR message, or of a time-out, otherwise.

@@ -142,7 +142,11 @@ impl Camera {
         told
     }
 
+    /// Of what has come to its end, whatever that is.
     fn counted(&self) -> [u64; 3] {
+        until("nothing is unfinished", || {
+            self.sink.property::<u64>("unfinished") == 0
+        });
         ["recordings", "truncated", "failed"].map(|name| self.sink.property(name))
     }
 
@@ -212,11 +216,15 @@ impl Disk {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
+        assert!(self.runs(program, arguments), "{program}");
+    }
+
+    fn runs(&self, program: &str, arguments: &[&str]) -> bool {
         let ran = Command::new(program)
             .args(arguments)
             .arg(self.path())
             .status();
-        assert!(ran.expect("it is installed").success(), "{program}");
+        ran.expect("it is installed").success()
     }
 }
 
@@ -231,8 +239,14 @@ fn a_directory_that_is_deleted_within_a_clip_costs_that_clip_and_is_made_again()
     let directory = directory();
     let rec = directory.path().join("rec");
     let mut camera = Camera::new(&rec);
-    // The journal may just be writing there.
-    let remove = |_: &mut Camera| until("it is gone", || fs::remove_dir_all(&rec).is_ok());
+    let known = rec.join("2.json.part");
+    let remove = |_: &mut Camera| {
+        until("what is known is written down", || {
+            fs::metadata(&known).is_ok_and(|file| file.len() > 0)
+        });
+        // The journal may just be writing there.
+        until("it is gone", || fs::remove_dir_all(&rec).is_ok());
+    };
     let told = camera.go_through(remove, || ());
     assert!(reason(&told).contains("rec/2.mp4"), "{told}");
     assert_eq!(camera.counted(), [2, 0, 1]);
@@ -270,12 +284,14 @@ fn a_directory_that_becomes_read_only_costs_the_clips_that_begin_there() {
     let mut camera = Camera::new(disk.path());
     camera.run(15);
     camera.good();
-    // No file is open that would forbid it, once the journal has told of the clip.
     let journal = disk.path().join("events.jsonl");
     until("the journal tells", || {
         fs::read_to_string(&journal).is_ok_and(|text| text.contains("-available"))
     });
-    disk.run("mount", &["-o", "remount,ro"]);
+    // Whoever has told may not have closed its file yet, which forbids it.
+    until("it becomes read-only", || {
+        disk.runs("mount", &["-o", "remount,ro"])
+    });
     camera.open();
     camera.close();
     let told = camera.outcome();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 
 use crate::bench::*;
+use crate::common::until;
 
 /// 29.97 frames a second, which no number of nanoseconds is.
 const RATE: (i64, i64) = (30_000, 1001);
@@ -117,6 +118,7 @@ fn run(recordings: i64) -> Figures {
             for _ in 0..10 {
                 bench.text("evr-recording-available", "id");
             }
+            until("its thread is done", || bench.counted("unfinished") == 0);
             held.push(Held::now());
         }
     }

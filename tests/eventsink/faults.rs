@@ -174,6 +174,27 @@ fn a_directory_that_turns_into_a_file_costs_its_recording_and_not_the_next() {
     );
 }
 
+#[test]
+fn a_clip_that_somebody_takes_away_is_told_of_and_leaves_nothing_to_tell_again() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let bench = Bench::new(&within(&directory, "{n}.mp4"));
+    bench.play(&media);
+    let boundary = Boundary::new(1, 0.0, 2.0);
+    bench.boundary(&boundary);
+    bench.feed(&media.buffers[..15]);
+    bench.message("evr-recording-started");
+    let known = directory.path().join("1.json.part");
+    until("what is known is written down", || {
+        fs::metadata(&known).is_ok_and(|file| file.len() > 0)
+    });
+    fs::remove_file(directory.path().join("1.mp4.part")).expect("it is there");
+    bench.feed(&media.buffers[15..]);
+    bench.boundary(&boundary.closing());
+    let reason = bench.text("evr-recording-failed", "reason");
+    assert!(reason.contains("is gone"), "{reason}");
+    assert!(names(directory.path()).is_empty());
+}
+
 /// A file system of 60 KiB, unmounted at the end; `None` where mounting is not allowed.
 struct TinyDisk(tempfile::TempDir);
 
@@ -285,7 +306,8 @@ fn a_killed_process_loses_at_most_a_fragment_and_leaves_no_final_name() {
         };
         until(&format!("{container} holds as much"), || {
             let (frames, sound) = written();
-            frames >= 45 && sound >= 4
+            let known = fs::metadata(directory.path().join("1.json.part"));
+            frames >= 45 && sound >= 4 && known.is_ok_and(|file| file.len() > 0)
         });
         child.kill().expect("it runs");
         child.wait().expect("it has ended");
@@ -296,17 +318,22 @@ fn a_killed_process_loses_at_most_a_fragment_and_leaves_no_final_name() {
 
 #[test]
 fn counters_outlive_a_stop_and_begin_anew_with_the_next_start() {
-    let (directory, media) = (directory(), Media::new(20, 0));
+    let (directory, media) = (directory(), Media::new(40, 0));
     let bench = Bench::new(&within(&directory, "{n}.mp4"));
     bench.sink.set_property("max-files", 1u64);
     bench.sink.set_property("journal", true);
     fs::create_dir(directory.path().join("events.jsonl")).expect("made");
     bench.play(&media);
     bench.record(&Boundary::new(1, 0.0, 1.0), &media.buffers[..10]);
-    bench.feed(&media.buffers[10..15]);
-    bench.record(&Boundary::new(2, 1.0, 2.0), &[]);
-    bench.boundary(&Boundary::new(3, 1.0, 3.0));
-    bench.feed(&media.buffers[10..]);
+    bench.text("evr-recording-available", "id");
+    bench.record(&Boundary::new(2, 1.0, 2.0), &media.buffers[10..20]);
+    until("the first is removed", || bench.counted("removed") == 1);
+    // Nothing else has to go while the element stops, which waits for that no longer than 5 s.
+    fs::write(directory.path().join("2.keep"), "").expect("written");
+    bench.feed(&media.buffers[20..25]);
+    bench.record(&Boundary::new(3, 2.0, 3.0), &[]);
+    bench.boundary(&Boundary::new(4, 2.0, 4.0));
+    bench.feed(&media.buffers[20..]);
     bench
         .pipeline
         .set_state(gst::State::Null)
@@ -320,7 +347,8 @@ fn counters_outlive_a_stop_and_begin_anew_with_the_next_start() {
         "unjournaled",
     ];
     let counted = || counters.map(|name| bench.counted(name));
-    assert_eq!(counted(), [2, 1, 1, 1, 5, 7]);
+    until("no line is left", || bench.counted("unjournaled") >= 10);
+    assert_eq!(counted(), [3, 1, 1, 1, 5, 10]);
     bench.play(&media);
     assert_eq!(counted(), [0; 6]);
 }

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use gst::prelude::*;
 use serde_json::{Value, json};
 
 use crate::bench::*;
-use crate::common::{next_warning, schemas};
+use crate::common::{next_warning, schemas, until};
 
 fn bench(location: &str) -> Bench {
     let bench = Bench::new(location);
@@ -21,6 +22,12 @@ fn stop(bench: &Bench) {
         .pipeline
         .set_state(gst::State::Null)
         .expect("it stops");
+}
+
+/// Waits until the journal tells of everything, which stopping does for no longer than 5 s.
+fn end(bench: &Bench) {
+    bench.eos();
+    stop(bench);
 }
 
 fn lines(directory: &Path) -> Vec<Value> {
@@ -50,7 +57,7 @@ fn the_journal_tells_of_every_recording_what_the_bus_tells() {
     let message = bench.message("evr-recording-available");
     bench.record(&Boundary::new(2, 0.0, 2.0), &[]);
     bench.message("evr-recording-failed");
-    stop(&bench);
+    end(&bench);
     let lines = lines(directory.path());
     assert_eq!(types(&lines), ["started", "stopped", "available", "failed"]);
     let fields = message.structure().expect("it has");
@@ -100,7 +107,7 @@ fn a_journal_that_a_crash_tore_is_mended_at_the_start() {
     bench.play(&media);
     bench.record(&Boundary::new(1, 0.0, 1.0), &media.buffers);
     bench.text("evr-recording-available", "id");
-    stop(&bench);
+    end(&bench);
     let journal = directory.path().join("events.jsonl");
     let mut torn = fs::read(&journal).expect("readable");
     torn.extend_from_slice(b"{\"specversion\":\"1.");
@@ -125,7 +132,7 @@ fn a_clip_that_got_its_names_and_no_line_before_the_crash_is_told_at_the_start()
             bench.record(&Boundary::new(n, 0.0, 2.0), &media.buffers);
             bench.text("evr-recording-available", "id");
         }
-        stop(&bench);
+        end(&bench);
         let journal = directory.path().join("events.jsonl");
         let text = fs::read_to_string(&journal).expect("readable");
         let mut told: Vec<_> = text.lines().collect();
@@ -141,7 +148,7 @@ fn a_clip_that_got_its_names_and_no_line_before_the_crash_is_told_at_the_start()
             assert_eq!(text(path), last["data"][path]);
         }
         assert_eq!(fields.get::<u64>("frames"), Ok(20));
-        stop(&bench);
+        end(&bench);
         // Once is enough.
         bench.play(&media);
         stop(&bench);
@@ -155,13 +162,51 @@ fn a_clip_that_got_its_names_and_no_line_before_the_crash_is_told_at_the_start()
 }
 
 #[test]
+fn a_start_beside_a_sink_that_is_about_to_tell_of_its_clip_leaves_that_to_it() {
+    let (directory, media) = (directory(), Media::new(20, 0));
+    let location = within(&directory, "{n}.mp4");
+    let (first, second) = (bench(&location), bench(&location));
+    first.play(&media);
+    let boundary = Boundary::new(1, 0.0, 2.0);
+    first.boundary(&boundary);
+    first.feed(&media.buffers);
+    let journal = directory.path().join("events.jsonl");
+    until("the journal tells of the start", || {
+        fs::read_to_string(&journal).is_ok_and(|text| text.contains("-started"))
+    });
+    // So that the line of the clip has to wait.
+    let journal = fs::File::open(journal).expect("it is there");
+    journal.lock().expect("it is unlocked between lines");
+    first.boundary(&boundary.closing());
+    first.text("evr-recording-available", "id");
+    // What a crash has left is looked at once all clips were.
+    let then = fs::FileTimes::new().set_modified(SystemTime::now() - Duration::from_secs(60));
+    for name in ["9.mp4.part", "9.json.part"] {
+        let file = fs::File::create(directory.path().join(name)).expect("it can be made");
+        file.set_times(then).expect("it is ours");
+    }
+    second.play(&media);
+    let reason = second.text("evr-recording-failed", "reason");
+    assert!(reason.contains("9.mp4"), "{reason}");
+    journal.unlock().expect("it was locked");
+    for bench in [&first, &second] {
+        bench.eos();
+        stop(bench);
+    }
+    let lines = lines(directory.path());
+    let mut kinds = types(&lines);
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["available", "failed", "started", "stopped"]);
+}
+
+#[test]
 fn a_mended_clip_that_got_its_names_and_no_line_is_told_as_recovered() {
     let (directory, media) = (directory(), Media::new(20, 0));
     let bench = bench(&within(&directory, "{n}.mp4"));
     bench.play(&media);
     bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
     let sidecar = bench.text("evr-recording-available", "sidecar");
-    stop(&bench);
+    end(&bench);
     // What a repair leaves that a second crash kept from saying so.
     let mended = fs::read_to_string(&sidecar).expect("readable");
     let mended = mended.replace(r#""state": "complete""#, r#""state": "recovered""#);
@@ -176,7 +221,7 @@ fn a_mended_clip_that_got_its_names_and_no_line_is_told_as_recovered() {
     assert_eq!(fields.get::<String>("sidecar").as_ref(), Ok(&sidecar));
     assert_eq!(fields.get::<String>("state").as_deref(), Ok("recovered"));
     assert_eq!(fields.get::<u64>("frames"), Ok(20));
-    stop(&bench);
+    end(&bench);
     assert_eq!(bench.counted("recovered"), 1);
     let lines = lines(directory.path());
     assert_eq!(types(&lines), ["started", "stopped", "recovered"]);
@@ -199,7 +244,7 @@ fn a_journal_that_cannot_be_written_costs_no_recording() {
     bench.play(&media);
     bench.record(&Boundary::new(2, 0.0, 1.0), &media.buffers);
     bench.text("evr-recording-available", "id");
-    stop(&bench);
+    end(&bench);
     assert_eq!(lines(directory.path()).len(), 3);
 }
 
@@ -211,7 +256,7 @@ fn a_full_journal_steps_aside() {
     bench.play(&media);
     bench.record(&Boundary::new(1, 0.0, 1.0), &media.buffers);
     bench.text("evr-recording-available", "id");
-    stop(&bench);
+    end(&bench);
     assert!(directory.path().join("events.jsonl.1").exists());
     assert_eq!(types(&lines(directory.path())).last(), Some(&"available"));
 }
@@ -278,7 +323,7 @@ fn sidecars_and_journals_that_say_something_else_do_not_pass() {
     bench.play(&media);
     bench.record(&Boundary::new(1, 0.0, 2.0), &media.buffers);
     bench.text("evr-recording-available", "id");
-    stop(&bench);
+    end(&bench);
     assert_eq!(schemas::check(directory.path()), 4);
     let passes = |name: &str, pointer: &str, value: Value| {
         let path = directory.path().join(name);

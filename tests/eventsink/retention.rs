@@ -7,10 +7,17 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 
 use crate::bench::*;
+use crate::common::until;
 
-/// Recordings of a second each, numbered from `first`; the element is stopped at the end, which
-/// waits for what has to go.
-fn record(directory: &tempfile::TempDir, name: &str, set: &dyn Fn(&gst::Element), n: [u64; 2]) {
+/// Recordings of a second each, numbered from the first to the last of `n`, until as many as
+/// `removed` are gone.
+fn record(
+    directory: &tempfile::TempDir,
+    name: &str,
+    set: &dyn Fn(&gst::Element),
+    n: [u64; 2],
+    removed: u64,
+) {
     let media = Media::new(10, 0);
     let bench = Bench::new(&within(directory, name));
     set(&bench.sink);
@@ -20,6 +27,9 @@ fn record(directory: &tempfile::TempDir, name: &str, set: &dyn Fn(&gst::Element)
         bench.text("evr-recording-available", "id");
     }
     bench.eos();
+    until("what has to go is gone", || {
+        bench.counted("removed") >= removed
+    });
     bench
         .pipeline
         .set_state(gst::State::Null)
@@ -35,7 +45,7 @@ fn clips(directory: &Path) -> Vec<String> {
 #[test]
 fn the_oldest_recordings_go_whole_also_those_of_an_earlier_run() {
     let directory = directory();
-    record(&directory, "{n}.mp4", &|_| (), [1, 3]);
+    record(&directory, "{n}.mp4", &|_| (), [1, 3], 0);
     for (name, text) in [
         ("2.keep", ""),
         ("9.mp4", "mine"),
@@ -49,6 +59,7 @@ fn the_oldest_recordings_go_whole_also_those_of_an_earlier_run() {
         "{n}.mp4",
         &|sink| sink.set_property("max-files", 2u64),
         [4, 5],
+        2,
     );
     assert_eq!(
         names(directory.path()).join(" "),
@@ -67,11 +78,11 @@ fn every_limit_is_heard_and_the_newest_goes_for_its_age_alone() {
     ] {
         let (inner, name) = (format!("{property}-{value}"), "{n}.mp4");
         let location = format!("{inner}/{name}");
-        record(&directory, &location, &|_| (), [1, 1]);
+        record(&directory, &location, &|_| (), [1, 1], 0);
         let set = |sink: &gst::Element| sink.set_property_from_str(property, &value.to_string());
-        record(&directory, &location, &set, [2, 2]);
+        record(&directory, &location, &set, [2, 2], 2 - left);
         assert_eq!(
-            clips(&directory.path().join(inner)).len(),
+            clips(&directory.path().join(inner)).len() as u64,
             left,
             "{property}"
         );
@@ -88,8 +99,8 @@ fn a_camera_never_loses_recordings_for_another_and_emptied_days_go() {
             sink.set_property("max-files", most);
         }
     };
-    record(&directory, location, &of("yard", 0), [1, 2]);
-    record(&directory, location, &of("door", 1), [1, 2]);
+    record(&directory, location, &of("yard", 0), [1, 2], 0);
+    record(&directory, location, &of("door", 1), [1, 2], 1);
     let days = |source: &str| names(&directory.path().join(source)).join(", ");
     assert_eq!(days("yard"), "day 1, day 2");
     assert_eq!(days("door"), "day 2");
@@ -99,7 +110,7 @@ fn a_camera_never_loses_recordings_for_another_and_emptied_days_go() {
 /// sink took to come up, to remove a tenth, and to finish the recording that came meanwhile.
 fn crowd(recordings: u64) -> (usize, [Duration; 3]) {
     let (directory, media) = (directory(), Media::new(10, 0));
-    record(&directory, "model.mp4", &|_| (), [1, 1]);
+    record(&directory, "model.mp4", &|_| (), [1, 1], 0);
     let model = fs::read_to_string(directory.path().join("model.json")).expect("readable");
     for n in 0..recordings {
         let path = |extension: &str| directory.path().join(format!("{n:06}.{extension}"));

@@ -8,7 +8,7 @@ use gst::prelude::*;
 use serde_json::json;
 
 use crate::bench::*;
-use crate::common::{launch, wait_for_eos};
+use crate::common::{launch, trigger_at_first_frame, wait_for_eos};
 
 /// How long each stream is, in seconds.
 const LENGTH: u32 = 12;
@@ -358,9 +358,7 @@ fn sound_without_any_video_is_recorded_with_its_pre_roll() {
             directory.path().display()
         ));
         let gate = pipeline.by_name("gate").expect("named in the line");
-        pipeline.set_state(gst::State::Paused).expect("it starts");
-        let signal = r#"{"media_time":5000000000}"#;
-        gate.emit_by_name::<Option<String>>("trigger", &[&signal]);
+        trigger_at_first_frame(&gate, Some(r#"{"media_time":5000000000}"#));
         let ended = crate::common::play(&pipeline);
         ended.unwrap_or_else(|why| panic!("{encoder}: {why}"));
         // A picture there is none of.

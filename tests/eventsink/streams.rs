@@ -6,6 +6,7 @@ use gst::prelude::*;
 use serde_json::json;
 
 use crate::bench::*;
+use crate::common::trigger_at_first_frame;
 
 const AAC_FRAME: f64 = 1024.0 / 48_000.0;
 
@@ -468,9 +469,7 @@ fn audio_and_video_come_through_the_gate_into_one_clip() {
     let pipeline = pipeline.expect("it links");
     let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a pipeline");
     let gate = pipeline.by_name("gate").expect("it is named so");
-    pipeline.set_state(gst::State::Paused).expect("it starts");
-    let signal = r#"{"media_time":1500000000}"#;
-    gate.emit_by_name::<Option<String>>("trigger", &[&signal]);
+    trigger_at_first_frame(&gate, Some(r#"{"media_time":1500000000}"#));
     pipeline.set_state(gst::State::Playing).expect("it plays");
     let bus = pipeline.bus().expect("a pipeline has a bus");
     let end = [gst::MessageType::Eos, gst::MessageType::Error];

@@ -5,6 +5,7 @@ use gst::prelude::*;
 use inotify::{EventMask, Inotify, WatchMask};
 
 use crate::bench::*;
+use crate::common::until;
 
 /// What happened in a directory since it was watched, in order.
 struct Watch(Inotify);
@@ -119,6 +120,7 @@ fn a_recording_that_is_removed_loses_its_sidecar_first() {
         bench.record(&Boundary::new(n, 0.0, 2.0), &media.buffers);
         bench.text("evr-recording-available", "id");
     }
+    until("one is removed", || bench.counted("removed") == 1);
     stop(&bench);
     let seen = seen(&watch.events());
     let gone: Vec<_> = seen.iter().filter(|name| name.starts_with('-')).collect();

@@ -15,17 +15,11 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{PATIENCE, until};
+use crate::common::{PATIENCE, free_port, until};
 
 /// Who hears what is retained here listens: mosquitto_sub keeps back that it has subscribed until
 /// it hears something.
 const PROBE: &str = "probe";
-
-/// A port that nobody listens on now.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
-}
 
 /// mosquitto, killed when dropped.
 pub struct Broker {
@@ -65,17 +59,19 @@ impl Broker {
             .into_iter()
             .find(|program| Path::new(program).exists())
             .unwrap_or("mosquitto");
-        let process = Command::new(program)
+        let mut process = Command::new(program)
             .arg("-c")
             .arg(&self.config)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("mosquitto is installed: cargo xtask test does it");
-        self.process = Some(process);
         until("the broker listens", || {
+            let ended = process.try_wait().expect("it is our child");
+            assert!(ended.is_none(), "mosquitto at {}: {ended:?}", self.port);
             TcpStream::connect(("127.0.0.1", self.port)).is_ok()
         });
+        self.process = Some(process);
     }
 
     pub fn kill(&mut self) {

@@ -18,7 +18,7 @@ fn branch(name: &str, broker: &Broker, directory: &Path) -> String {
     format!(
         "t. ! queue ! signalgate name={name} activation-evaluation-window=0 \
          activation-signal-offset=-500000000 minimum-activation-time=1000000000 \
-         signal-latency=3000000000 \
+         signal-latency=10000000000 \
          ! eventsink thumbnail=false source-id={name} location={}/{name}.mp4 \
          mqtteventsrc name={name}-src source-id={name} broker={} ! {name}.signal ",
         directory.display(),

@@ -15,7 +15,7 @@ use gst::prelude::*;
 use serde_json::Value;
 
 use crate::broker::{Broker, Door, Observer};
-use crate::common::{first_error, init, launch, next_warning, play, until};
+use crate::common::{first_error, init, launch, next_warning, play, trigger_at_first_frame, until};
 
 /// A pipeline whose `src` takes lines for a sink that talks to this broker.
 struct Told {
@@ -174,14 +174,7 @@ fn recordings_are_told_in_azures_words_from_the_journal_of_eventsink() {
         outbox = directory.path().join("outbox").display(),
     ));
     let gate = pipeline.by_name("gate").expect("named in the line");
-    gate.static_pad("sink").expect("always there").add_probe(
-        gst::PadProbeType::BUFFER,
-        |pad, _| {
-            let gate = pad.parent_element().expect("a pad of the gate");
-            gate.emit_by_name::<Option<String>>("trigger", &[&None::<String>]);
-            gst::PadProbeReturn::Remove
-        },
-    );
+    trigger_at_first_frame(&gate, None);
     play(&pipeline).expect("it runs to its end");
     for kind in ["RecordingStarted", "RecordingStopped", "RecordingAvailable"] {
         let heard = observer.next_of(&format!("evr/porch/{kind}"));
