@@ -41,7 +41,7 @@ pub(super) fn tell(directory: &Path, source: &str, begun: SystemTime, listener: 
     let clips: Vec<_> = open.keys().filter(finished).collect();
     for clips in clips.chunks(MAX_OPEN) {
         let ours = |clip: &&String| Some(((*clip).clone(), lock(Path::new(clip))?));
-        let ours: Vec<_> = clips.iter().filter_map(|clip| ours(clip)).collect();
+        let ours: Vec<_> = clips.iter().filter_map(ours).collect();
         if ours.is_empty() {
             continue;
         }
