@@ -1,7 +1,9 @@
 //! What holds of the rules whatever is seen.
 
 use evr_core::{
-    counter::{Bounds, Counter, Emit, Extent, Polygon, Raised, Reference, Rule, Volume, Zone},
+    counter::{
+        Bounds, Counter, Emit, Extent, Labels, Polygon, Raised, Reference, Rule, Volume, Zone,
+    },
     detection::{BoundingBox, Detection, Observation},
     signal::{Action, Signal, When},
 };
@@ -78,13 +80,25 @@ fn any_zone() -> impl Strategy<Value = Zone> {
     prop_oneof![any_polygon(), any_volume()]
 }
 
+/// A rule that asks for nothing but labels and confidence, or for nothing.
+fn any_labels() -> impl Strategy<Value = Rule> {
+    prop_oneof![Just(("", 0.0)), Just(("a,b:0.75", 0.5))].prop_map(|(labels, min_confidence)| {
+        Rule {
+            labels: Labels::parse(labels).expect("a right list"),
+            min_confidence,
+            ..Rule::default()
+        }
+    })
+}
+
 fn any_rule() -> impl Strategy<Value = Rule> {
     (
+        any_labels(),
         proptest::collection::vec(any_zone(), 0..3),
         prop_oneof![
             Just(Reference::BottomCenter),
             Just(Reference::Center),
-            Just(Reference::Overlap(0.5))
+            (0..=2_u8).prop_map(|half| Reference::Overlap(f64::from(half) / 2.0))
         ],
         1..3_u32,
         (1..4_u32, 0..3_u32),
@@ -93,7 +107,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         prop_oneof![Just(Emit::WhilePresent), Just(Emit::OnChange)],
     )
         .prop_map(
-            |(zones, reference, min_count, (confirm, more), dwell, absence, emit)| Rule {
+            |(labels, zones, reference, min_count, (confirm, more), dwell, absence, emit)| Rule {
                 zones,
                 reference,
                 min_count,
@@ -102,7 +116,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
                 min_dwell: dwell * STEP,
                 absence_time: absence * STEP,
                 emit,
-                ..Rule::default()
+                ..labels
             },
         )
 }

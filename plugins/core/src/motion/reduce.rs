@@ -42,12 +42,12 @@ impl Grid {
         if longer > MAX_FRAME {
             return None;
         }
-        let fits = BLOCKS.into_iter().filter(|block| *block <= shorter);
+        let mut fits = BLOCKS.into_iter().filter(|block| *block <= shorter);
         // A frame too narrow for such blocks has few, however small they are.
         let block = fits
             .clone()
             .find(|block| longer / block <= MAX_SIDE)
-            .or(fits.last())?;
+            .or_else(|| fits.next_back())?;
         Some(Self {
             width,
             height,
