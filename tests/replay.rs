@@ -77,7 +77,7 @@ fn wrong_rules_are_refused_by_file_and_path() {
     let (_, said, succeeds) = replay(r#"{"rules": [{"name": "a", "min-area": 2}]}"#, false);
     assert!(!succeeds);
     assert!(
-        said.contains("rules.json: $.rules[0]: min-area is 2"),
+        said.contains("rules.json: $.rules[0].min-area: min-area is 2"),
         "{said}"
     );
 }

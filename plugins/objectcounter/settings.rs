@@ -65,7 +65,7 @@ impl Default for Settings {
             max_count: u32::MAX,
             zones: None,
             reference: ObjectCounterReference::default(),
-            min_overlap: 0.5,
+            min_overlap: Rule::MIN_OVERLAP,
             lines: None,
             direction: ObjectCounterDirection::default(),
             min_dwell: rule.min_dwell.unsigned_abs(),
@@ -142,17 +142,16 @@ impl Settings {
     fn rule(&self) -> Result<Rule, RulesError> {
         let list = |list: &Option<String>| list.clone().unwrap_or_default();
         let property = RulesError::Property;
-        let asked = |metres: f64| Some(metres).filter(|metres| *metres != 0.0);
         let rule = Rule {
             labels: Labels::parse(&list(&self.labels)).map_err(|err| property(err.into()))?,
             min_confidence: self.min_confidence,
             above: self.compatible,
             min_area: self.min_area,
             max_area: self.max_area,
-            min_distance: asked(self.min_distance),
-            max_distance: asked(self.max_distance),
+            min_distance: Rule::distance(self.min_distance),
+            max_distance: Rule::distance(self.max_distance),
             min_count: self.min_count,
-            max_count: (self.max_count != u32::MAX).then_some(self.max_count),
+            max_count: Rule::limit(self.max_count),
             zones: parse_zones(&list(&self.zones)).map_err(|err| property(err.into()))?,
             reference: match self.reference {
                 ObjectCounterReference::BottomCenter => Reference::BottomCenter,

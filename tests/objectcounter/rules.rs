@@ -239,7 +239,7 @@ fn a_rules_file_gives_several_named_rules_which_change_while_playing() {
         ),
         (
             "{\"rules\": [{\"name\": \"a\", \"labels\": \"lorry\"}]}",
-            "$.rules[0]: labels names \"lorry\"",
+            "$.rules[0].labels: labels names \"lorry\"",
         ),
         (
             "{\"zones\": {\"bow\": [[0,0],[1,1],[1,0],[0,1]]}, \"rules\": [{\"name\": \"a\"}]}",
@@ -324,7 +324,7 @@ fn a_label_in_a_rules_file_that_the_model_cannot_find_is_an_error_at_its_rule() 
     rig.event(model(&["car", "person"]));
     let said = rig.said(gst::MessageType::Error).expect("an error");
     assert!(
-        said.contains("$.rules[1]: labels names \"lorry\""),
+        said.contains("$.rules[1].labels: labels names \"lorry\""),
         "{said}"
     );
     assert_eq!(rig.frame(0, ONE), Err(gst::FlowError::Error));
@@ -362,12 +362,22 @@ fn the_published_schema_takes_the_rules_that_the_element_takes_and_refuses_other
         }
     }
     assert!(taken >= 10, "only {taken} scenarios with JSON");
+    let right = r#"{"rules": [{"name": "a", "labels": ["tench, Tinca tinca", "a:b"],
+        "min-distance": 0, "max-count": 4294967295, "reference": "overlap", "min-overlap": 0.75}]}"#;
+    let file = rules_file(right);
+    let rig = Rig::new(&format!("rules-file={}", path(&file)), &["src"]);
+    assert_eq!(rig.said(gst::MessageType::Error), None);
+    assert!(schema.is_valid(&serde_json::from_str(right).expect("JSON")));
     for wrong in [
         r#"{"rules": []}"#,
         r#"{"rules": [{"labels": "a"}]}"#,
         r#"{"rules": [{"name": "a", "min-cuont": 2}]}"#,
         r#"{"rules": [{"name": "a", "min-area": 2}]}"#,
         r#"{"rules": [{"name": "a", "reference": "top"}]}"#,
+        r#"{"rules": [{"name": "a", "min-overlap": 2}]}"#,
+        r#"{"rules": [{"name": "a", "labels": []}]}"#,
+        r#"{"rules": [{"name": "a", "labels": ["b", " "]}]}"#,
+        r#"[{"name": "a"}]"#,
         r#"{"zones": {"a": [[0, 0], [1, 1]]}, "rules": [{"name": "a"}]}"#,
         r#"{"zones": {"a": [[0, 0], [1, 1], [1, 0]]}, "rules": [{"name": "a", "zones": ["a", "a"]}]}"#,
         r#"{"zones": {"a": {"space": {}}}, "rules": [{"name": "a"}]}"#,

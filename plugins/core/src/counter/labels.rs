@@ -26,6 +26,14 @@ pub enum LabelsError {
          such as person,truck:0.6, or nothing for all"
     )]
     Empty(String),
+    /// An item of a list without a name.
+    #[error("this label is empty: name one, or leave labels out for all")]
+    EmptyItem,
+    /// A list without an item.
+    #[error(
+        "this list holds no label, so nothing would count: name one, or leave labels out for all"
+    )]
+    EmptyList,
     /// One label twice.
     #[error("labels names \"{0}\" twice: name it once")]
     Twice(String),
@@ -56,9 +64,9 @@ impl Labels {
     /// # Errors
     /// A [`LabelsError`] that quotes what is wrong.
     pub fn parse(list: &str) -> Result<Self, LabelsError> {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut labels = Self::default();
         if list.trim().is_empty() {
-            return Ok(Self(entries));
+            return Ok(labels);
         }
         for item in list.split(',') {
             // The last colon, as a model may have colons in its labels.
@@ -69,18 +77,42 @@ impl Labels {
             if label.is_empty() {
                 return Err(LabelsError::Empty(list.to_owned()));
             }
-            if entries.iter().any(|entry| entry.label == label) {
-                return Err(LabelsError::Twice(label.to_owned()));
-            }
-            let min_confidence = threshold
-                .map(|value| share(value).ok_or_else(|| confidence_error(label, value)))
-                .transpose()?;
-            entries.push(Entry {
-                label: label.to_owned(),
-                min_confidence,
-            });
+            labels.add(label, threshold)?;
         }
-        Ok(Self(entries))
+        Ok(labels)
+    }
+
+    /// Adds an item of a list that needs no separators, so that a label may hold commas, and colons
+    /// but for a last one before a number, which is its threshold.
+    ///
+    /// # Errors
+    /// A [`LabelsError`] that quotes what is wrong.
+    pub(super) fn push(&mut self, item: &str) -> Result<(), LabelsError> {
+        let is_threshold = |text: &str| text.is_empty() || text.parse::<f64>().is_ok();
+        let parts = item.trim().rsplit_once(':');
+        let parts = parts.map(|(label, text)| (label.trim(), text.trim()));
+        let (label, threshold) = match parts.filter(|(_, text)| is_threshold(text)) {
+            Some((label, threshold)) => (label, Some(threshold)),
+            None => (item.trim(), None),
+        };
+        if label.is_empty() {
+            return Err(LabelsError::EmptyItem);
+        }
+        self.add(label, threshold)
+    }
+
+    fn add(&mut self, label: &str, threshold: Option<&str>) -> Result<(), LabelsError> {
+        if self.0.iter().any(|entry| entry.label == label) {
+            return Err(LabelsError::Twice(label.to_owned()));
+        }
+        let min_confidence = threshold
+            .map(|value| share(value).ok_or_else(|| confidence_error(label, value)))
+            .transpose()?;
+        self.0.push(Entry {
+            label: label.to_owned(),
+            min_confidence,
+        });
+        Ok(())
     }
 
     /// From which confidence on a label counts, which is `min_confidence` where the list gives

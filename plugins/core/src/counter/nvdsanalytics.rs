@@ -2,7 +2,7 @@
 //! `config-height`, of which the groups of stream 0 are read.
 //!
 //! Source of the format: the DeepStream manual's page on Gst-nvdsanalytics. What has no match here
-//! becomes a note and never a guess: modes, time thresholds, directions of movement.
+//! becomes a note and never a guess: modes, time thresholds, directions of movement, what is misspelt.
 
 use std::collections::BTreeMap;
 
@@ -44,29 +44,43 @@ pub fn parse(text: &str) -> Result<Read, RulesError> {
     }
     for (name, group) in &groups {
         let Some((kind, stream)) = name.rsplit_once("-stream-") else {
+            match name.as_str() {
+                "property" => group.note(
+                    &mut read,
+                    &["enable", "config-width", "config-height"],
+                    None,
+                ),
+                _ => read.leave_out(name, "there is no such group here"),
+            }
             continue;
         };
         if group.is_off("enable", false)? {
+            if !group.keys.contains_key("enable") {
+                read.leave_out(name, "it does not say enable=1");
+            }
             continue;
         }
         if stream != "0" {
-            read.notes
-                .push(format!("[{name}] is left out: only stream 0 is read"));
+            read.leave_out(name, "only stream 0 is read");
             continue;
         }
         match kind {
             "roi-filtering" => group.regions(&mut read, size, "inverse-roi")?,
             "overcrowding" => group.regions(&mut read, size, "object-threshold")?,
             "line-crossing" => group.lines(&mut read, size)?,
-            _ => read
-                .notes
-                .push(format!("[{name}] is left out: there is no such rule here")),
+            _ => read.leave_out(name, "there is no such rule here"),
         }
     }
     if read.rules.is_empty() {
         return Err(property.error("enable", "no group of stream 0 gives a region or line"));
     }
     Ok(read)
+}
+
+impl Read {
+    fn leave_out(&mut self, group: &str, why: &str) {
+        self.notes.push(format!("[{group}] is left out: {why}"));
+    }
 }
 
 struct Group {
@@ -125,7 +139,8 @@ impl Group {
             return Ok(None);
         };
         let numbers = text.split(';').map(str::trim).filter(|n| !n.is_empty());
-        let numbers: Option<Vec<f64>> = numbers.map(|n| n.parse().ok()).collect();
+        let finite = |n: &str| n.parse().ok().filter(|n: &f64| n.is_finite());
+        let numbers: Option<Vec<f64>> = numbers.map(finite).collect();
         let reason = "give numbers separated by semicolons";
         numbers.map(Some).ok_or_else(|| self.error(key, reason))
     }
@@ -156,11 +171,31 @@ impl Group {
 
     /// The classes that count, by the model's numbers; -1 means all.
     fn class_ids(&self) -> Result<Vec<i32>, RulesError> {
-        let ids = self.numbers("class-id")?.unwrap_or_default();
-        if ids.iter().any(|id| *id < 0.0) {
+        let Some(text) = self.keys.get("class-id") else {
             return Ok(Vec::new());
+        };
+        let ids = text.split(';').map(str::trim).filter(|id| !id.is_empty());
+        let ids: Option<Vec<i32>> = ids.map(|id| id.parse().ok()).collect();
+        match ids {
+            Some(ids) if ids.iter().any(|id| *id < -1) => {
+                Err(self.error("class-id", "give the model's numbers, or -1 for all"))
+            }
+            Some(ids) if ids.contains(&-1) => Ok(Vec::new()),
+            Some(ids) if !ids.is_empty() => Ok(ids),
+            _ => Err(self.error("class-id", "give whole numbers separated by semicolons")),
         }
-        Ok(ids.into_iter().map(|id| id as i32).collect())
+    }
+
+    /// How many objects are a crowd.
+    fn threshold(&self) -> Result<Option<u32>, RulesError> {
+        let text = self.keys.get("object-threshold");
+        let threshold = text.map(|text| text.trim_end_matches(';').parse().ok());
+        let reason = "give one whole number, 0 or more";
+        threshold.map_or(Ok(None), |number| {
+            number
+                .map(Some)
+                .ok_or_else(|| self.error("object-threshold", reason))
+        })
     }
 
     fn rule(&self, name: &str) -> Result<Rule, RulesError> {
@@ -172,8 +207,12 @@ impl Group {
         })
     }
 
-    fn note(&self, read: &mut Read, keys: &[&str]) {
-        for key in keys.iter().filter(|key| self.keys.contains_key(**key)) {
+    /// Notes every key but those that are read: `known`, and what begins with `prefix`.
+    fn note(&self, read: &mut Read, known: &[&str], prefix: Option<&str>) {
+        let is_read = |key: &str| {
+            known.contains(&key) || prefix.is_some_and(|prefix| key.starts_with(prefix))
+        };
+        for key in self.keys.keys().filter(|key| !is_read(key)) {
             let name = &self.name;
             read.notes
                 .push(format!("[{name}] {key} has no match here and is left out"));
@@ -188,17 +227,16 @@ impl Group {
     }
 
     fn regions(&self, read: &mut Read, size: (f64, f64), extra: &str) -> Result<(), RulesError> {
-        self.note(read, &["time-threshold"]);
+        self.note(read, &["enable", "class-id", extra], Some("roi-"));
         for (key, name) in self.named("roi-") {
             let corners = self.points(&key, size)?;
             let polygon = Polygon::new(&corners).map_err(|e| self.error(&key, &e.to_string()))?;
             let mut rule = self.rule(&name)?;
             let extent = Extent::Frame(polygon);
             rule.zones.push(Zone { name, extent });
-            match (extra, self.number(extra)?) {
-                ("inverse-roi", inverse) => rule.outside = inverse.is_some_and(|on| on != 0.0),
-                (_, Some(threshold)) => rule.min_count = threshold.max(1.0) as u32,
-                _ => {}
+            match extra {
+                "inverse-roi" => rule.outside = !self.is_off("inverse-roi", false)?,
+                _ => rule.min_count = self.threshold()?.unwrap_or(rule.min_count).max(1),
             }
             self.keep(read, rule)?;
         }
@@ -206,7 +244,11 @@ impl Group {
     }
 
     fn lines(&self, read: &mut Read, size: (f64, f64)) -> Result<(), RulesError> {
-        self.note(read, &["mode", "mode-dir"]);
+        self.note(
+            read,
+            &["enable", "class-id", "extended"],
+            Some("line-crossing-"),
+        );
         let endless = !self.is_off("extended", false)?;
         for (key, name) in self.named("line-crossing-") {
             let points = self.points(&key, size)?;
@@ -311,7 +353,53 @@ mod tests {
             panic!("a zone of the frame")
         };
         assert!(polygon.contains(Point::new(0.3, 0.5)));
-        assert_eq!(read.notes.len(), 3, "{:?}", read.notes);
+        assert_eq!(
+            read.notes,
+            [
+                "[line-crossing-stream-0] mode has no match here and is left out",
+                "[overcrowding-stream-0] time-threshold has no match here and is left out",
+                "[property] osd-mode has no match here and is left out",
+                "[roi-filtering-stream-1] is left out: only stream 0 is read",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_misspelt_is_noted() {
+        for (from, to, note) in [
+            (
+                "class-id=0;2",
+                "clas-id=0;2",
+                "[roi-filtering-stream-0] clas-id has no match",
+            ),
+            (
+                "inverse-roi",
+                "inverse-rio",
+                "[roi-filtering-stream-0] inverse-rio has no match",
+            ),
+            (
+                "extended",
+                "extend",
+                "[line-crossing-stream-0] extend has no match",
+            ),
+            (
+                "[property]",
+                "[proprty]",
+                "[proprty] is left out: there is no such group",
+            ),
+            (
+                "config-width",
+                "config-with",
+                "[property] config-with has no match",
+            ),
+        ] {
+            let read = parse(&FILE.replacen(from, to, 1)).expect("a right file");
+            assert!(
+                read.notes.iter().any(|it| it.starts_with(note)),
+                "{:?}",
+                read.notes
+            );
+        }
     }
 
     #[test]
@@ -338,6 +426,15 @@ mod tests {
                 "[property] config-width",
             ),
             ("osd-mode=2", "osd-mode", "neither"),
+            ("=0;2", "=0;1.7", "] class-id: give whole numbers"),
+            ("=0;2", "=nan", "] class-id: give whole numbers"),
+            ("=0;2", "=", "] class-id: give whole numbers"),
+            ("=0;2", "=-2", "] class-id: give the model's numbers"),
+            ("=0;2", "=3000000000", "] class-id: give whole numbers"),
+            ("threshold=5", "threshold=nan", "] object-threshold: give"),
+            ("threshold=5", "threshold=1.5", "] object-threshold: give"),
+            ("threshold=5", "threshold=-1", "] object-threshold: give"),
+            ("width=1000", "width=nan", "] config-width: give numbers"),
         ] {
             let said = parse(&FILE.replacen(from, to, 1)).map(|_| ());
             let said = said.err().map(|err| err.to_string()).unwrap_or_default();

@@ -135,6 +135,17 @@ pub enum RuleError {
     /// Nothing lies between.
     #[error("min-{0} is greater than max-{0}, so nothing counts: swap them")]
     Bounds(&'static str),
+    /// No count is both.
+    #[error(
+        "min-count is {min} and max-count {max}, so it never holds: lower min-count to {max} or \
+         raise max-count to {min}"
+    )]
+    Counts {
+        /// How many there must be.
+        min: u32,
+        /// How many there may be.
+        max: u32,
+    },
     /// It always holds.
     #[error("min-count is 0, which always holds: give max-count too, or 1 and more")]
     Always,
@@ -153,8 +164,13 @@ pub enum RuleError {
     #[error("{0} cannot be asked of a rule with lines, as a crossing does not last: leave one out")]
     Lines(&'static str),
     /// More than fit.
-    #[error("there are {0} zones or lines: give at most {MAX_SHAPES} a rule")]
-    Many(usize),
+    #[error("there are {count} {member}: give at most {MAX_SHAPES} a rule")]
+    Many {
+        /// The member.
+        member: &'static str,
+        /// How many it names.
+        count: usize,
+    },
     /// Too much to tell with each signal.
     #[error("the name {name:.20}… has {} bytes: give one of at most {MAX_NAME}", .name.len())]
     Name {
@@ -169,7 +185,41 @@ pub enum RuleError {
     List(#[from] ListError),
 }
 
+impl RuleError {
+    /// The member of a rule, or the first of two, that is wrong.
+    fn member(&self) -> Option<&'static str> {
+        match self {
+            Self::Labels(_) => Some("labels"),
+            Self::Share { member, .. }
+            | Self::Distance { member, .. }
+            | Self::Many { member, .. }
+            | Self::Negative(member) => Some(member),
+            Self::Bounds("distance") => Some("min-distance"),
+            Self::Bounds(_) => Some("min-area"),
+            Self::Counts { .. } | Self::Always => Some("min-count"),
+            Self::Confirm { .. } => Some("confirm-frames"),
+            Self::Lines(asked) => asked.split('=').next(),
+            Self::Outside => Some("outside"),
+            // Only properties hold such lists, each of its own; a name may be that of a shape.
+            Self::List(_) | Self::Name { .. } => None,
+        }
+    }
+}
+
 impl Rule {
+    /// The share of a box that lies in a zone which counts it by overlap, where nobody says another.
+    pub const MIN_OVERLAP: f64 = 0.5;
+
+    /// A distance as properties and members give it: 0 asks for none.
+    pub fn distance(metres: f64) -> Option<f64> {
+        Some(metres).filter(|metres| *metres != 0.0)
+    }
+
+    /// A greatest count as properties and members give it: the greatest number is no limit.
+    pub fn limit(count: u32) -> Option<u32> {
+        Some(count).filter(|count| *count != u32::MAX)
+    }
+
     /// Whether it makes sense.
     ///
     /// # Errors
@@ -183,7 +233,7 @@ impl Rule {
             ("min-confidence", self.min_confidence),
             ("min-area", self.min_area),
             ("max-area", self.max_area),
-            ("overlap", overlap),
+            ("min-overlap", overlap),
         ] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(RuleError::Share { member, value });
@@ -193,8 +243,9 @@ impl Rule {
             return Err(RuleError::Bounds("area"));
         }
         self.check_distance()?;
-        if self.max_count.is_some_and(|max| self.min_count > max) {
-            return Err(RuleError::Bounds("count"));
+        if let Some(max) = self.max_count.filter(|max| self.min_count > *max) {
+            let min = self.min_count;
+            return Err(RuleError::Counts { min, max });
         }
         if self.min_count == 0 && self.max_count.is_none() {
             return Err(RuleError::Always);
@@ -219,9 +270,10 @@ impl Rule {
             let name = name.clone();
             return Err(RuleError::Name { name });
         }
-        let shapes = self.zones.len().max(self.lines.len());
-        if shapes > MAX_SHAPES {
-            return Err(RuleError::Many(shapes));
+        for (member, count) in [("zones", self.zones.len()), ("lines", self.lines.len())] {
+            if count > MAX_SHAPES {
+                return Err(RuleError::Many { member, count });
+            }
         }
         if self.outside && self.zones.is_empty() {
             return Err(RuleError::Outside);
@@ -239,14 +291,17 @@ impl Rule {
             }
     }
 
-    /// An error of this rule, with its place in a rules file.
+    /// An error of this rule, with the place of its member in a rules file.
     pub fn error(&self, error: RuleError) -> RulesError {
-        let path = self.path.clone();
-        if path.is_empty() {
-            RulesError::Property(error)
-        } else {
-            RulesError::Rule { path, error }
-        }
+        let path = &self.path;
+        let path = match error.member() {
+            _ if path.is_empty() => return RulesError::Property(error),
+            None => path.clone(),
+            // A group and its key.
+            Some(key) if path.starts_with('[') => format!("{path} {key}"),
+            Some(member) => format!("{path}.{member}"),
+        };
+        RulesError::Rule { path, error }
     }
 
     fn check_distance(&self) -> Result<(), RuleError> {
@@ -354,7 +409,7 @@ mod tests {
                     max_count: Some(2),
                     ..Rule::default()
                 },
-                "min-count is greater",
+                "min-count is 3 and max-count 2, so it never holds",
             ),
             (
                 Rule {
@@ -390,7 +445,7 @@ mod tests {
                     reference: Reference::Overlap(1.5),
                     ..Rule::default()
                 },
-                "overlap is 1.5",
+                "min-overlap is 1.5",
             ),
             (
                 Rule {
@@ -405,7 +460,7 @@ mod tests {
                     lines: vec![line; 65],
                     ..Rule::default()
                 },
-                "65 zones or lines",
+                "there are 65 lines",
             ),
             (
                 Rule {

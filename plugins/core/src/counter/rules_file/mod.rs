@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use self::shapes::{LineForm, Shapes, ZoneForm};
 use super::geometry::ShapeError;
-use super::labels::Labels;
+use super::labels::{Labels, LabelsError};
 use super::rule::{Emit, Rule, RuleError};
 use super::shape::{Direction, Reference};
 use super::volume::VolumeError;
@@ -28,6 +28,11 @@ pub enum RulesError {
         /// The parser's words.
         reason: String,
     },
+    /// A list in place of the document.
+    #[error(
+        "$: this is a list, and a rules file is an object: give {{\"rules\": […]}} with the list in it"
+    )]
+    List,
     /// No rule at all.
     #[error("$.rules: there is no rule, so nothing would ever count: give one")]
     Empty,
@@ -126,6 +131,7 @@ struct Form {
     #[serde(default)]
     outside: bool,
     reference: Option<ReferenceForm>,
+    min_overlap: Option<f64>,
     #[serde(default)]
     lines: Vec<String>,
     direction: Option<DirectionForm>,
@@ -152,7 +158,7 @@ enum List {
 enum ReferenceForm {
     BottomCenter,
     Center,
-    Overlap(f64),
+    Overlap,
 }
 
 #[derive(Deserialize)]
@@ -170,17 +176,25 @@ enum EmitForm {
     OnChange,
 }
 
-/// Reads a rules file of either kind: JSON, or what begins with a group is nvdsanalytics' ini. With
-/// sentences about what of it means nothing here.
+/// Reads a rules file of either kind: JSON, or what begins with a group or a comment is
+/// nvdsanalytics' ini. With sentences about what of it means nothing here.
 ///
 /// # Errors
 /// The first [`RulesError`].
 pub fn parse_any(text: &str) -> Result<(Vec<Rule>, Vec<String>), RulesError> {
-    if text.trim_start().starts_with(['[', '#', ';']) {
+    if is_ini(text.trim_start()) {
         let read = super::nvdsanalytics::parse(text)?;
         return Ok((read.rules, read.notes));
     }
     Ok((parse(text)?, Vec::new()))
+}
+
+fn is_ini(text: &str) -> bool {
+    let begins_name = |c: char| c.is_alphabetic() || c == '_';
+    match text.strip_prefix('[') {
+        Some(rest) => rest.trim_start().starts_with(begins_name),
+        None => text.starts_with(['#', ';']),
+    }
 }
 
 /// Reads a rules file in JSON. The rules have been checked.
@@ -188,6 +202,9 @@ pub fn parse_any(text: &str) -> Result<(Vec<Rule>, Vec<String>), RulesError> {
 /// # Errors
 /// The first [`RulesError`], with its JSON path.
 pub fn parse(text: &str) -> Result<Vec<Rule>, RulesError> {
+    if text.trim_start().starts_with('[') {
+        return Err(RulesError::List);
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let document: Document =
         serde_path_to_error::deserialize(&mut reader).map_err(|err| RulesError::Read {
@@ -223,17 +240,45 @@ fn json_path(path: &str) -> String {
     }
 }
 
+impl List {
+    fn read(&self, path: &str) -> Result<Labels, RulesError> {
+        let refused = |path: String, err: LabelsError| RulesError::Rule {
+            path,
+            error: err.into(),
+        };
+        let items = match self {
+            Self::One(list) => {
+                return Labels::parse(list).map_err(|err| refused(path.to_owned(), err));
+            }
+            // To let all count is no meaning of a list of those that do.
+            Self::Many(items) if items.is_empty() => {
+                return Err(refused(path.to_owned(), LabelsError::EmptyList));
+            }
+            Self::Many(items) => items,
+        };
+        let mut labels = Labels::default();
+        for (n, item) in items.iter().enumerate() {
+            let pushed = labels.push(item);
+            pushed.map_err(|err| refused(format!("{path}[{n}]"), err))?;
+        }
+        Ok(labels)
+    }
+}
+
 impl Form {
     fn read(&self, path: String, shapes: &Shapes) -> Result<Rule, RulesError> {
         let labels = match &self.labels {
-            None => String::new(),
-            Some(List::One(list)) => list.clone(),
-            Some(List::Many(list)) => list.join(","),
+            None => Labels::default(),
+            Some(list) => list.read(&format!("{path}.labels"))?,
         };
-        let labels = Labels::parse(&labels).map_err(|err| RulesError::Rule {
-            path: format!("{path}.labels"),
-            error: err.into(),
-        })?;
+        let overlap = self.min_overlap.unwrap_or(Rule::MIN_OVERLAP);
+        if !(0.0..=1.0).contains(&overlap) {
+            // Also where nothing goes by it, and the rule would not look.
+            let (member, value) = ("min-overlap", overlap);
+            let error = RuleError::Share { member, value };
+            let path = format!("{path}.{member}");
+            return Err(RulesError::Rule { path, error });
+        }
         let default = Rule::default();
         let rule = Rule {
             name: self.name.clone(),
@@ -242,15 +287,15 @@ impl Form {
             min_confidence: self.min_confidence.unwrap_or(default.min_confidence),
             min_area: self.min_area.unwrap_or(default.min_area),
             max_area: self.max_area.unwrap_or(default.max_area),
-            min_distance: self.min_distance,
-            max_distance: self.max_distance,
+            min_distance: self.min_distance.and_then(Rule::distance),
+            max_distance: self.max_distance.and_then(Rule::distance),
             min_count: self.min_count.unwrap_or(default.min_count),
-            max_count: self.max_count,
+            max_count: self.max_count.and_then(Rule::limit),
             zones: shapes.zones(&self.zones, &format!("{path}.zones"))?,
             outside: self.outside,
             reference: match self.reference {
                 Some(ReferenceForm::Center) => Reference::Center,
-                Some(ReferenceForm::Overlap(share)) => Reference::Overlap(share),
+                Some(ReferenceForm::Overlap) => Reference::Overlap(overlap),
                 Some(ReferenceForm::BottomCenter) | None => Reference::BottomCenter,
             },
             lines: shapes.lines(&self.lines, &format!("{path}.lines"))?,
@@ -273,10 +318,7 @@ impl Form {
         };
         match rule.check() {
             Ok(()) => Ok(rule),
-            Err(error) => Err(RulesError::Rule {
-                path: rule.path,
-                error,
-            }),
+            Err(error) => Err(rule.error(error)),
         }
     }
 }
@@ -304,8 +346,8 @@ mod tests {
                      "min-confidence": 0.5, "min-area": 0.01, "max-area": 0.9, "min-distance": 1,
                      "max-distance": 3.5, "min-count": 2,
                      "max-count": 5, "zones": ["door"], "outside": true,
-                     "reference": {"overlap": 0.5}, "min-dwell": 7, "confirm-frames": 2,
-                     "window-frames": 3, "absence-time": 4,
+                     "reference": "overlap", "min-overlap": 0.25, "min-dwell": 7,
+                     "confirm-frames": 2, "window-frames": 3, "absence-time": 4,
                      "unobserved-time": 5, "emit": "on-change"},
                     {"name": "crossing", "labels": "person", "lines": ["gate"],
                      "direction": "left-to-right", "reference": "center", "zones": ["dock"]}
@@ -332,7 +374,7 @@ mod tests {
                 max_count: Some(5),
                 zones: loiter.zones.clone(),
                 outside: true,
-                reference: Reference::Overlap(0.5),
+                reference: Reference::Overlap(0.25),
                 min_dwell: 7,
                 confirm_frames: 2,
                 window_frames: 3,
@@ -377,14 +419,59 @@ mod tests {
                 "$.rules[0].labels: labels gives \"a\"",
             ),
             (
+                rule(r#", "labels": ["a", "b:2"]"#),
+                "$.rules[0].labels[1]: labels gives \"b\" the confidence \"2\"",
+            ),
+            (
+                rule(r#", "labels": ["b:"]"#),
+                "$.rules[0].labels[0]: labels gives \"b\" the confidence \"\"",
+            ),
+            (
+                rule(r#", "labels": ["a", " "]"#),
+                "$.rules[0].labels[1]: this label is empty: name one",
+            ),
+            (
+                rule(r#", "labels": [":0.5"]"#),
+                "$.rules[0].labels[0]: this label is empty",
+            ),
+            (
+                rule(r#", "labels": ["a", "b", "a:0.5"]"#),
+                "$.rules[0].labels[2]: labels names \"a\" twice",
+            ),
+            (
+                rule(r#", "labels": []"#),
+                "$.rules[0].labels: this list holds no label, so nothing would count",
+            ),
+            (
                 rule(r#", "zones": ["b"]"#),
                 "$.rules[0].zones[0]: there is no \"b\"",
             ),
-            (rule(r#", "min-area": 2"#), "$.rules[0]: min-area is 2"),
+            (
+                rule(r#", "min-area": 2"#),
+                "$.rules[0].min-area: min-area is 2",
+            ),
             (
                 rule(r#", "max-distance": -2"#),
-                "$.rules[0]: max-distance is -2: give metres",
+                "$.rules[0].max-distance: max-distance is -2: give metres",
             ),
+            (
+                rule(r#", "min-overlap": 2"#),
+                "$.rules[0].min-overlap: min-overlap is 2",
+            ),
+            (
+                rule(r#", "max-count": 0"#),
+                "$.rules[0].min-count: min-count is 1 and max-count 0, so it never holds: lower \
+                 min-count to 0 or raise max-count to 1",
+            ),
+            (
+                rule(r#", "min-count": 0, "max-count": 4294967295"#),
+                "$.rules[0].min-count: min-count is 0, which always holds",
+            ),
+            (
+                rule(r#", "outside": true"#),
+                "$.rules[0].outside: outside is asked for without a zone",
+            ),
+            (r#"[{"name": "a"}]"#.into(), "$: this is a list"),
             (
                 rule(r#"}, {"name": "a""#),
                 "$.rules[1].name: \"a\" is empty or taken",
@@ -448,6 +535,45 @@ mod tests {
         ] {
             let said = parse(&text).expect_err(says).to_string();
             assert!(said.starts_with(says), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_label_in_a_list_may_hold_commas_and_colons() {
+        let text =
+            r#"{"rules": [{"name": "a", "labels": ["tench, Tinca tinca", "a:b", "c:d:0.6"]}]}"#;
+        let rules = parse(text).expect("a right file");
+        let threshold = |label| rules[0].labels.threshold(label, 0.5);
+        assert_eq!(threshold("tench, Tinca tinca"), Some(0.5));
+        assert_eq!(threshold("a:b"), Some(0.5));
+        assert_eq!(threshold("c:d"), Some(0.6));
+        for other in ["tench", "Tinca tinca", "a", "b", "c", "zebra"] {
+            assert_eq!(threshold(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn members_that_ask_for_nothing_mean_what_such_properties_mean() {
+        let text = r#"{"rules": [{"name": "a", "labels": "", "min-distance": 0, "max-distance": 0,
+            "max-count": 4294967295}]}"#;
+        let rules = parse(text).expect("a right file");
+        let plain = Rule {
+            name: "a".into(),
+            path: "$.rules[0]".into(),
+            ..Rule::default()
+        };
+        assert_eq!(rules, [plain]);
+    }
+
+    #[test]
+    fn what_is_no_ini_is_read_as_json() {
+        for list in ["[]", " [ {\"name\": \"a\"} ]", "[\n{", "[1, 2]"] {
+            let said = parse_any(list).expect_err(list).to_string();
+            assert!(said.starts_with("$: this is a list"), "{list}: {said}");
+        }
+        for ini in ["[property]", "# rules", "; rules"] {
+            let said = parse_any(ini).expect_err(ini).to_string();
+            assert!(said.starts_with("[property] enable"), "{ini}: {said}");
         }
     }
 
