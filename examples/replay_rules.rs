@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `rules.json` is what `objectcounter rules-file=` takes; `seen.jsonl` holds an observation a
-//! line, as the pad `meta` tells them, `-` is standard input. Signals are printed as the pad
+//! line, as the pads `meta` tell them, `-` is standard input; frames that nobody looked at change
+//! nothing. Signals are printed as the pad
 //! `signal` tells them. With `--signals` only these.
 
 use std::{
@@ -57,7 +58,7 @@ fn replay(rules: &str, seen: &str, explains: bool) -> Result<(), Box<dyn Error>>
     let mut out = io::stdout().lock();
     for (n, line) in lines.lines().enumerate() {
         let line = line?;
-        if line.trim().is_empty() || observed::only_ends(line.as_bytes()) {
+        if line.trim().is_empty() || observed::shows_nothing(line.as_bytes()) {
             continue;
         }
         let (at, observation) = observed::parse(line.as_bytes())

@@ -25,6 +25,9 @@ const SEEN: &str = concat!(
     "\n",
 );
 
+/// As `zedsrc` tells frames: with what else it knows of them, and nobody looked at the first.
+const UNSEEN: &str = "{\"media_time\":0,\"sensors\":{\"temperature\":36.5}}\n";
+
 const DECIDED: &str = concat!(
     "0.000 visit TooFew: 0 of at least 1 count; person 0.9000 #7: there for 0 s of 1 s; ",
     "dog 0.8000: the label does not count\n",
@@ -36,6 +39,10 @@ const DECIDED: &str = concat!(
 
 /// Runs the example as cargo has just built it.
 fn replay(rules: &str, signals_alone: bool) -> (String, String, bool) {
+    replay_seen(rules, SEEN, signals_alone)
+}
+
+fn replay_seen(rules: &str, seen: &str, signals_alone: bool) -> (String, String, bool) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let write = |name: &str, text: &str| -> PathBuf {
         let path = directory.path().join(name);
@@ -45,7 +52,7 @@ fn replay(rules: &str, signals_alone: bool) -> (String, String, bool) {
     let output = Command::new(example("replay_rules"))
         .args(signals_alone.then_some("--signals"))
         .arg(write("rules.json", rules))
-        .arg(write("seen.jsonl", SEEN))
+        .arg(write("seen.jsonl", seen))
         .output()
         .expect("cargo has built the example beside its tests");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -70,6 +77,34 @@ fn every_decision_is_printed_with_its_reason_and_every_signal_as_it_is_told() {
         .map(|signal| format!("{} {}", signal["rule"], signal["count"]))
         .collect();
     assert_eq!(rules, [r#""visit" 1"#, r#""crowd" 2"#]);
+}
+
+#[test]
+fn frames_that_nobody_looked_at_are_passed_over_and_an_unnumbered_line_is_refused() {
+    let (all, said, succeeds) = replay_seen(RULES, &(UNSEEN.to_owned() + SEEN), false);
+    assert!(succeeds, "{said}");
+    assert_eq!(all, replay(RULES, false).0);
+    let unnumbered = SEEN.replacen("\"seq\":1,", "", 1);
+    let (_, said, succeeds) = replay_seen(RULES, &unnumbered, false);
+    assert!(!succeeds);
+    assert!(
+        said.contains("seen.jsonl, line 2: an observation of the model"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_nvdsanalytics_counts_by_number_is_decided_as_it_was_live() {
+    let rules = "[property]\nconfig-width=100\nconfig-height=100\n[overcrowding-stream-0]\n\
+        enable=1\nroi-OC=0;0;100;0;100;100;0;100\nclass-id=1\n";
+    let found = |seq: u32, label_id: u32| {
+        format!(
+            "{{\"seq\":{seq},\"model\":\"m\",\"objects\":[{{\"label\":\"a\",\"confidence\":0.9,\
+             \"box\":{{\"l\":0.1,\"t\":0.1,\"w\":0.1,\"h\":0.5}},\"label_id\":{label_id}}}]}}\n"
+        )
+    };
+    let (signals, said, _) = replay_seen(rules, &(found(0, 0) + &found(1, 1)), true);
+    assert_eq!(signals.lines().count(), 1, "{signals}{said}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The sticky event `evr-model`, by which a detector tells those behind it what it can find.
 
+use evr_core::detector::Labels;
+
 const EVR_MODEL: &str = "evr-model";
 
 /// A detector's model.
@@ -9,9 +11,36 @@ pub(crate) struct Model {
     pub(crate) name: String,
     /// Every label it can say; empty where it does not tell.
     pub(crate) labels: Vec<String>,
+    /// Its number of each; empty where it tells none.
+    pub(crate) ids: Vec<i32>,
 }
 
 impl Model {
+    #[cfg_attr(
+        not(any(feature = "http", feature = "onnx")),
+        allow(dead_code, reason = "only who runs a model knows its classes")
+    )]
+    pub(crate) fn new(name: &str, labels: &Labels) -> Self {
+        Self {
+            name: name.to_owned(),
+            labels: labels.names().map(String::from).collect(),
+            ids: labels.ids().collect(),
+        }
+    }
+
+    /// A server that does not tell what it can find.
+    #[cfg_attr(
+        not(any(feature = "grpc", feature = "http")),
+        allow(dead_code, reason = "only servers keep that to themselves")
+    )]
+    pub(crate) fn unknown(name: String) -> Self {
+        Self {
+            name,
+            labels: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
     #[cfg_attr(
         not(any(feature = "grpc", feature = "http", feature = "onnx")),
         allow(dead_code, reason = "only detectors write")
@@ -21,6 +50,7 @@ impl Model {
             gst::Structure::builder(EVR_MODEL)
                 .field("model", &self.name)
                 .field("labels", gst::Array::new(&self.labels))
+                .field("label-ids", gst::Array::new(&self.ids))
                 .build(),
         )
     }
@@ -31,9 +61,12 @@ impl Model {
             .structure()
             .filter(|fields| fields.name() == EVR_MODEL)?;
         let labels = fields.get::<gst::Array>("labels").ok()?;
+        // Others may not tell them.
+        let ids = fields.get::<gst::Array>("label-ids").unwrap_or_default();
         Some(Self {
             name: fields.get("model").ok()?,
             labels: labels.iter().filter_map(|label| label.get().ok()).collect(),
+            ids: ids.iter().filter_map(|id| id.get().ok()).collect(),
         })
     }
 }
@@ -48,6 +81,7 @@ mod tests {
         let model = Model {
             name: "ssdlite".into(),
             labels: vec!["person".into(), "car".into()],
+            ids: vec![1, 3],
         };
         assert_eq!(Model::from_event(&model.to_event()), Some(model));
         assert_eq!(Model::from_event(&gst::event::Eos::new()), None);

@@ -26,10 +26,7 @@ impl Ask for Asker {
         match self.infer(job) {
             Ok((detections, server)) => Outcome {
                 result: Ok(detections),
-                model: server.map(|name| Model {
-                    name,
-                    labels: Vec::new(),
-                }),
+                model: server.map(Model::unknown),
             },
             Err(error) => Outcome {
                 result: Err(error),

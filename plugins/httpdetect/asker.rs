@@ -110,10 +110,8 @@ impl KServe {
     fn ask(&mut self, job: &Job) -> Outcome {
         let known = self.served.is_some();
         let result = self.infer(job);
-        let model = self.served.as_ref().filter(|_| !known).map(|served| Model {
-            name: served.name().to_owned(),
-            labels: served.labels().names().map(String::from).collect(),
-        });
+        let model = self.served.as_ref().filter(|_| !known);
+        let model = model.map(|served| Model::new(served.name(), served.labels()));
         if !matches!(result, Ok(_) | Err(RemoteError::Busy(_))) {
             // What comes back may be another model.
             self.served = None;

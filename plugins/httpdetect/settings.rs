@@ -96,10 +96,7 @@ impl Settings {
             mode: self.mode,
             pace: Pace::new(self.inference_interval, rate),
             annotated_only: self.skip_without_annotation,
-            model: Model {
-                name: self.access.shown().unwrap_or_default(),
-                labels: Vec::new(),
-            },
+            model: Model::unknown(self.access.shown().unwrap_or_default()),
         }
     }
 

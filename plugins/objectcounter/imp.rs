@@ -204,8 +204,13 @@ impl ObjectCounter {
     fn meet(&self, model: Model) -> Result<(), SettingsError> {
         self.configure();
         let mut state = self.lock();
-        let checked = check_labels(state.counter.rules(), &model.name, &model.labels)
-            .map_err(|error| state.in_force.error(error));
+        let checked = check_labels(
+            state.counter.rules(),
+            &model.name,
+            &model.labels,
+            &model.ids,
+        )
+        .map_err(|error| state.in_force.error(error));
         state.refused = checked.is_err();
         state.model = Some(model);
         checked
@@ -274,19 +279,19 @@ impl Producer for ObjectCounter {
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.configure();
         let pts = buffer.pts();
-        let (seen, mut pads, meta, lacks_tracks) = {
+        let (seen, mut pads, meta, lacks) = {
             let mut state = self.lock();
             if state.refused {
                 return Err(gst::FlowError::Error);
             }
             let seen = state.observe(&buffer);
             state.last_pts = pts.or(state.last_pts);
-            let lacks_tracks = state.lacks_tracks();
+            let lacks = state.lacks();
             let Outlets { pads, meta, .. } = &state.outlets;
-            (seen, pads.clone(), meta.clone(), lacks_tracks)
+            (seen, pads.clone(), meta.clone(), lacks)
         };
-        if lacks_tracks {
-            self.warn("objects without track ids cross no lines: put a tracker in front");
+        if let Some(what) = lacks {
+            self.warn(what);
         }
         match seen.as_ref().and_then(|seen| seen.line.as_ref()) {
             Some(line) => producer::push(&meta, &text_buffer(format!("{line}\n").into(), pts))?,

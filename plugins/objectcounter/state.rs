@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) compatible: bool,
     /// The user was told that lines need tracks.
     pub(super) told_of_tracks: bool,
+    /// The same of classes by number, which need a detector that numbers them.
+    pub(super) told_of_numbers: bool,
     /// The tracks that are over and not told yet, where a `meta` pad wants to know.
     pub(super) ended: Vec<Ended>,
     /// The time stamp of the last frame.
@@ -48,7 +50,7 @@ impl State {
         self.read.clone_from(settings);
         let Rules { rules, notes } = settings.rules()?;
         if let Some(model) = &self.model {
-            check_labels(&rules, &model.name, &model.labels)
+            check_labels(&rules, &model.name, &model.labels, &model.ids)
                 .map_err(|error| settings.error(error))?;
         }
         self.counter.configure(rules);
@@ -143,10 +145,16 @@ impl State {
         self.ended.clear();
     }
 
-    /// Whether now is the time to say that objects need tracks to cross lines.
-    pub(super) fn lacks_tracks(&mut self) -> bool {
-        let lacks = self.counter.lacks_tracks();
-        lacks && !std::mem::replace(&mut self.told_of_tracks, true)
+    /// What objects lack that rules ask for, where now is the time to say so.
+    pub(super) fn lacks(&mut self) -> Option<&'static str> {
+        if self.counter.lacks_tracks() && !std::mem::replace(&mut self.told_of_tracks, true) {
+            return Some("objects without track ids cross no lines: put a tracker in front");
+        }
+        let numbers = self.counter.lacks_numbers();
+        (numbers && !std::mem::replace(&mut self.told_of_numbers, true)).then_some(
+            "the detector does not number its classes, so no class-id counts what it finds: give \
+             the rules in JSON, with labels",
+        )
     }
 }
 

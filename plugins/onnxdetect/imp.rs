@@ -134,10 +134,7 @@ impl OnnxDetect {
         let runtime = self.runtime(settings.runtime_library.as_deref())?;
         let model = Model::open(&runtime.environment, &options)
             .map_err(|err| gst::error_msg!(gst::ResourceError::OpenRead, ("{name}: {err}")))?;
-        let told = model::Model {
-            name: model.name().to_owned(),
-            labels: model.labels().names().map(String::from).collect(),
-        };
+        let told = model::Model::new(model.name(), model.labels());
         let provider = model.provider().to_string();
         let parts = match settings.inference_region {
             Region::FullFrame => Parts::One(roi),

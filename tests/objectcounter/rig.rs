@@ -167,10 +167,12 @@ pub(crate) fn region(frame: &mut gst::BufferRef, label: &str, confidence: f64) {
 }
 
 pub(crate) fn model(labels: &[&str]) -> gst::Event {
+    let ids: Vec<_> = (0..).take(labels.len()).collect::<Vec<i32>>();
     gst::event::CustomDownstreamSticky::new(
         gst::Structure::builder("evr-model")
             .field("model", "test")
             .field("labels", gst::Array::new(labels))
+            .field("label-ids", gst::Array::new(ids))
             .build(),
     )
 }

@@ -330,6 +330,44 @@ fn a_label_in_a_rules_file_that_the_model_cannot_find_is_an_error_at_its_rule() 
     assert_eq!(rig.frame(0, ONE), Err(gst::FlowError::Error));
 }
 
+/// One crowd of one, of the class 1.
+const CROWD: &str = "[property]\nconfig-width=640\nconfig-height=480\n[overcrowding-stream-0]\n\
+    enable=1\nroi-OC=0;0;640;0;640;480;0;480\nclass-id=1\n";
+
+#[test]
+fn a_class_id_that_the_model_has_not_is_an_error_at_its_key() {
+    let file = rules_file(CROWD);
+    let rig = Rig::new(&format!("rules-file={}", path(&file)), &["src"]);
+    rig.event(model(&["car", "person"]));
+    assert_eq!(rig.said(gst::MessageType::Error), None);
+    rig.event(model(&["car"]));
+    let said = rig.said(gst::MessageType::Error).expect("an error");
+    assert!(
+        said.contains("[overcrowding-stream-0] class-id: class-id holds 1"),
+        "{said}"
+    );
+    assert_eq!(rig.frame(0, ONE), Err(gst::FlowError::Error));
+}
+
+#[test]
+fn that_no_class_id_counts_what_has_no_number_is_said_once() {
+    let file = rules_file(CROWD);
+    let rig = Rig::new(&format!("rules-file={}", path(&file)), &["signal"]);
+    rig.log();
+    rig.frame(0, ONE).expect("frames pass");
+    assert_eq!(rig.said(gst::MessageType::Warning), None);
+    for n in 1..3 {
+        let mut unnumbered = frame(n, n, NONE);
+        let whole = (0, 0, 640, 480);
+        gst_video::VideoRegionOfInterestMeta::add(unnumbered.make_mut(), "person", whole);
+        rig.push(unnumbered).expect("frames pass");
+    }
+    let said = rig.said(gst::MessageType::Warning).expect("a warning");
+    assert!(said.contains("does not number its classes"), "{said}");
+    assert_eq!(rig.said(gst::MessageType::Warning), None);
+    assert_eq!(rig.log(), ["signal gap 0", "signal gap 1", "signal gap 2"]);
+}
+
 #[test]
 fn what_nvdsanalytics_knows_and_the_counter_does_not_is_told() {
     let file = rules_file(

@@ -384,7 +384,7 @@ fn a_meta_pad_tells_every_observation_and_passes_what_was_not_inferred() {
             concat!(
                 r#"0 {"media_time":0,"seq":0,"model":"test","width":640,"height":480,"#,
                 r#""objects":[{"label":"dog","#,
-                r#""confidence":0.5,"box":{"l":0.25,"t":0.25,"w":0.5,"h":0.5}}]}"#,
+                r#""confidence":0.5,"box":{"l":0.25,"t":0.25,"w":0.5,"h":0.5},"label_id":0}]}"#,
                 "\n"
             ),
             "gap 1",

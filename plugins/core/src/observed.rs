@@ -3,13 +3,14 @@
 //! ```json
 //! {"media_time":80000000,"seq":2,"model":"ssdlite","width":768,"height":576,
 //!  "objects":[{"label":"person","confidence":0.81,"box":{"l":0.1,"t":0.2,"w":0.3,"h":0.4},
-//!  "track_id":7}]}
+//!  "track_id":7,"label_id":0}]}
 //! ```
 //!
 //! `media_time` is running time in nanoseconds and is missing where the frame has none; `model` is
 //! missing where the detector does not tell its name; `width` and `height` are the frame's in
 //! pixels, which those need who count boxes in pixels; `objects` may be empty and is never missing,
-//! since it says that somebody looked. Objects are those of signals. Where tracks are over, `ended`
+//! since it says that somebody looked. Objects are those of signals, with the class's number in its
+//! model as `label_id`, where the detector tells one. Where tracks are over, `ended`
 //! lists them, each with `track_id`, `label`, `first`, `last` and `observations`; at the end of a
 //! stream that stands in a line of its own, without `objects`. Readers pass over other members.
 
@@ -29,6 +30,12 @@ pub enum ObservedError {
     /// JSON, but without `objects`.
     #[error("an observation has no list \"objects\": send an empty one where nothing was found")]
     NoObjects,
+    /// The number of the observation is missing, and a model that numbers them is there.
+    #[error(
+        "an observation of the model \"{0}\" has no number \"seq\", by which one that comes twice \
+         is known: give it, or leave model out"
+    )]
+    NoSeq(String),
     /// One of the objects is none.
     #[error("an observation's object {index} is wrong ({reason}): give label, confidence and box")]
     Object {
@@ -103,7 +110,12 @@ fn observed(members: &mut Members<'_>, observation: &Observation, size: Option<(
     }
     let objects = members.name("objects");
     objects.list(&observation.detections, |text, detection| {
-        text.object(|members| detection.tell(members.raw()));
+        text.object(|members| {
+            detection.tell(members.raw());
+            if detection.label_id != -1 {
+                members.name("label_id").integer(detection.label_id);
+            }
+        });
     });
 }
 
@@ -117,12 +129,14 @@ fn over(text: &mut Text, ended: &Ended) {
     });
 }
 
-/// Whether a line only says that tracks are over, and nothing of a frame.
-pub fn only_ends(line: &[u8]) -> bool {
-    serde_json::from_slice(line).is_ok_and(|members| is_only_ends(&members))
+/// Whether a line shows nothing that anybody saw: that of a frame that nobody looked at, or of
+/// tracks alone.
+pub fn shows_nothing(line: &[u8]) -> bool {
+    let members: Result<Map<String, Value>, _> = serde_json::from_slice(line);
+    members.is_ok_and(|members| !members.contains_key("objects"))
 }
 
-/// The same of a line that was read already: a list of tracks, and no `objects`.
+/// Whether a line that was read already only says that tracks are over: a list of tracks, and no `objects`.
 pub(crate) fn is_only_ends(members: &Map<String, Value>) -> bool {
     let ended = members.get("ended").and_then(Value::as_array);
     let is_track = |track: &Value| track["track_id"].is_i64();
@@ -160,9 +174,14 @@ pub(crate) fn observation(members: &Map<String, Value>) -> Result<Observation, O
         detections.push(detection);
     }
     let model = members.get("model").and_then(Value::as_str);
+    let model = model.unwrap_or_default();
+    let seq = members.get("seq").and_then(Value::as_u64);
+    if seq.is_none() && !model.is_empty() {
+        return Err(ObservedError::NoSeq(model.to_owned()));
+    }
     Ok(Observation {
-        seq: members.get("seq").and_then(Value::as_u64).unwrap_or(0),
-        model: model.unwrap_or_default().to_owned(),
+        seq: seq.unwrap_or(0),
+        model: model.to_owned(),
         detections,
     })
 }
@@ -183,7 +202,7 @@ mod tests {
         )
             .prop_map(|(label, confidence, left, track_id)| Detection {
                 label: label.into(),
-                label_id: -1,
+                label_id: left as i32 % 90 - 1,
                 confidence: f64::from(confidence) / 1e3,
                 bbox: BoundingBox {
                     l: f64::from(left) / 1e3,
@@ -238,7 +257,10 @@ mod tests {
             r#"{"media_time":80,"sensors":{"temperature":36.5},"time":"\"\n","seq":0,"width":4,"height":2,"objects":[]}"#
         );
         assert_eq!(parse(told.as_bytes()), Ok((Some(80), nobody)));
-        assert_eq!(line_beside(None, &Map::new(), None, (4, 2)), "{}");
+        let unseen = line_beside(None, &Map::new(), None, (4, 2));
+        assert_eq!(unseen, "{}");
+        assert!(shows_nothing(unseen.as_bytes()) && !shows_nothing(told.as_bytes()));
+        assert!(!shows_nothing(b"{") && !shows_nothing(b"[]"));
     }
 
     #[test]
@@ -259,10 +281,14 @@ mod tests {
             format!(r#"{{"media_time":80,"seq":0,"objects":[],{told}"#)
         );
         assert_eq!(parse(beside.as_bytes()), Ok((Some(80), nobody)));
+        let only_ends =
+            |line: &[u8]| serde_json::from_slice(line).is_ok_and(|members| is_only_ends(&members));
         assert!(!only_ends(beside.as_bytes()));
+        assert!(!shows_nothing(beside.as_bytes()));
         let alone = end(&over).expect("a track is over");
         assert_eq!(alone, format!("{{{told}"));
         assert!(only_ends(alone.as_bytes()));
+        assert!(shows_nothing(alone.as_bytes()));
         for other in [
             r#"{"ended":true}"#,
             r#"{"ended":[]}"#,
@@ -281,5 +307,7 @@ mod tests {
         assert!(why(b"{").contains("not JSON"));
         assert!(why(b"{}").contains("no list"));
         assert!(why(br#"{"objects":[{"label":"a"}]}"#).contains("object 0"));
+        assert!(why(br#"{"model":"m","objects":[]}"#).contains("\"m\" has no number \"seq\""));
+        assert!(why(br#"{"model":"m","seq":-1,"objects":[]}"#).contains("no number"));
     }
 }

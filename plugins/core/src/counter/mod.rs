@@ -22,7 +22,7 @@ mod watch;
 
 use self::raised::{Ended, Endings, Teller, Words};
 use self::watch::{Cause, Span, Step, Watch, best_first};
-use crate::detection::Observation;
+use crate::detection::{Detection, Observation};
 use crate::time::Nanos;
 
 pub use self::geometry::{Point, Polygon, ShapeError};
@@ -37,8 +37,8 @@ pub use self::shape::{
 pub use self::volume::{Bounds, Volume, VolumeError};
 pub use self::watch::Verdict;
 
-/// Whether a model that says exactly `known` can say every label of `rules`; one that does not tell
-/// is believed.
+/// Whether a model that says exactly `known`, by the numbers `ids`, can say every label of `rules`
+/// and find every class; one that does not tell is believed.
 ///
 /// # Errors
 /// Of the first rule that it cannot serve, with the rule's path in a rules file.
@@ -46,11 +46,14 @@ pub fn check_labels<'a>(
     rules: impl IntoIterator<Item = &'a Rule>,
     model: &str,
     known: &[String],
+    ids: &[i32],
 ) -> Result<(), RulesError> {
     for rule in rules {
         rule.labels
             .check(model, known)
             .map_err(|err| rule.error(err.into()))?;
+        rule.check_classes(model, ids)
+            .map_err(|err| rule.error(err))?;
     }
     Ok(())
 }
@@ -69,6 +72,7 @@ pub struct Counter {
     explains: bool,
     decisions: Vec<Decision>,
     lacks_tracks: bool,
+    lacks_numbers: bool,
     words: Words,
 }
 
@@ -120,6 +124,12 @@ impl Counter {
         self.lacks_tracks
     }
 
+    /// Whether a rule that asks for classes by number has met an object whose class has none, which
+    /// it never counts.
+    pub fn lacks_numbers(&self) -> bool {
+        self.lacks_numbers
+    }
+
     /// Takes what was seen in the frame at `media_time` and gives the signals that it raises,
     /// possibly none.
     ///
@@ -156,6 +166,9 @@ impl Counter {
             if self.explains {
                 self.decisions.push(reason::decision(&watch.rule, &step));
             }
+            let unnumbered = |object: &&Detection| object.label_id < 0;
+            self.lacks_numbers |=
+                !watch.rule.class_ids.is_empty() && objects.iter().any(unnumbered);
             let untracked = |object: &sift::Sifted<'_>| object.detection.track_id.is_none();
             self.lacks_tracks |= !watch.rule.lines.is_empty() && step.counted().any(untracked);
             let teller = Teller {
@@ -262,7 +275,7 @@ fn raise(mut teller: Teller<'_>, step: &Step<'_>, signals: &mut Vec<Raised>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detection::{BoundingBox, Detection};
+    use crate::detection::BoundingBox;
     use proptest::prelude::*;
 
     fn seen(label: &'static str, confidence: f64) -> Detection {

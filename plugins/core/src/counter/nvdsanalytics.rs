@@ -295,7 +295,8 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counter::Reference;
+    use crate::counter::{Counter, Reference, check_labels};
+    use crate::detection::{BoundingBox, Detection, Observation};
 
     const FILE: &str = "
         # pixels of this
@@ -400,6 +401,52 @@ mod tests {
                 read.notes
             );
         }
+    }
+
+    fn found(label_id: i32) -> Observation {
+        let found = Detection {
+            label: "thing".into(),
+            label_id,
+            confidence: 0.9,
+            bbox: BoundingBox::from_corners(0.0, 0.0, 1.0, 1.0),
+            track_id: None,
+            distance: None,
+            position: None,
+        };
+        Observation {
+            detections: vec![found],
+            ..Observation::default()
+        }
+    }
+
+    #[test]
+    fn classes_that_are_not_asked_for_do_not_count_nor_does_what_has_no_number() {
+        let read = parse(FILE).expect("a right file");
+        let mut counter = Counter::new(vec![read.rules[2].clone()]);
+        for (label_id, raised) in [(0, 1), (1, 0), (2, 1), (3, 0)] {
+            let signals = counter.observe(None, &found(label_id)).expect("counted");
+            assert_eq!(signals.len(), raised, "{label_id}");
+            assert!(!counter.lacks_numbers());
+        }
+        assert_eq!(counter.observe(None, &found(-1)), Some(vec![]));
+        assert!(counter.lacks_numbers());
+    }
+
+    #[test]
+    fn a_class_that_the_model_has_not_is_refused_at_its_key() {
+        let rules = |id: &str| {
+            let text = FILE.replacen("class-id=0;2", &format!("class-id={id}"), 1);
+            parse(&text).expect("a right file").rules
+        };
+        let ids: Vec<_> = (0..80).collect();
+        assert_eq!(check_labels(&rules("0;79"), "m", &[], &ids), Ok(()));
+        assert_eq!(check_labels(&rules("0;99"), "m", &[], &[]), Ok(()));
+        let refused = check_labels(&rules("0;99"), "m", &[], &ids);
+        assert_eq!(
+            refused.expect_err("no such class").to_string(),
+            "[roi-filtering-stream-0] class-id: class-id holds 99, which is no class of the model \
+             m: take one of its 80, from 0 to 79"
+        );
     }
 
     #[test]

@@ -116,6 +116,23 @@ pub enum RuleError {
     /// The labels are wrong, or the model cannot find one.
     #[error(transparent)]
     Labels(#[from] LabelsError),
+    /// The model has no class of this number.
+    #[error(
+        "class-id holds {id}, which is no class of the model {model}: take one of its {count}, \
+         from {first} to {last}"
+    )]
+    Class {
+        /// What was asked for.
+        id: i32,
+        /// The model's name.
+        model: String,
+        /// How many classes it has.
+        count: usize,
+        /// The least of their numbers.
+        first: i32,
+        /// The greatest.
+        last: i32,
+    },
     /// No share of 1, or the wrong way round.
     #[error("{member} is {value}: give a number from 0 to 1")]
     Share {
@@ -190,6 +207,7 @@ impl RuleError {
     fn member(&self) -> Option<&'static str> {
         match self {
             Self::Labels(_) => Some("labels"),
+            Self::Class { .. } => Some("class-id"),
             Self::Share { member, .. }
             | Self::Distance { member, .. }
             | Self::Many { member, .. }
@@ -289,6 +307,26 @@ impl Rule {
                 path,
                 ..self.clone()
             }
+    }
+
+    /// Whether a model that numbers its classes so can find every class that is asked for; one that
+    /// does not tell (`ids` is empty) is believed.
+    ///
+    /// # Errors
+    /// [`RuleError::Class`] for the first that it cannot find.
+    pub(super) fn check_classes(&self, model: &str, ids: &[i32]) -> Result<(), RuleError> {
+        let unknown = self.class_ids.iter().find(|id| !ids.contains(id));
+        let ends = ids.iter().min().zip(ids.iter().max());
+        match (unknown, ends) {
+            (Some(id), Some((first, last))) => Err(RuleError::Class {
+                id: *id,
+                model: model.to_owned(),
+                count: ids.len(),
+                first: *first,
+                last: *last,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// An error of this rule, with the place of its member in a rules file.

@@ -124,6 +124,12 @@ impl Labels {
         self.names.iter().flatten().map(String::as_str)
     }
 
+    /// The model's own number of each name, in the same order.
+    pub fn ids(&self) -> impl Iterator<Item = i32> {
+        let numbered = (self.first_id..).zip(&self.names);
+        numbered.filter_map(|(id, name)| name.as_ref().map(|_| id))
+    }
+
     /// The candidate by its name; `None` for a class that is never meant.
     pub fn detection(&self, candidate: &Candidate) -> Option<Detection> {
         let label = self.names.get(candidate.class)?.clone()?;
@@ -207,6 +213,7 @@ mod tests {
         let four = layout(LayoutName::Ssd, 4);
         let labels = Labels::parse("\u{feff}cat\r\n\r\n dog \n\n", &four).expect("four classes");
         assert_eq!(labels.names().collect::<Vec<_>>(), ["cat", "dog"]);
+        assert_eq!(labels.ids().collect::<Vec<_>>(), [1, 3]);
         let dog = labels.detection(&of_class(2)).expect("named");
         assert_eq!((dog.label_id, &*dog.label), (3, "dog"));
     }
