@@ -40,14 +40,22 @@ struct Rig {
 
 impl Rig {
     fn new(elements: &str) -> Self {
-        init();
-        let mut harness = gst_check::Harness::new_parse(elements);
-        harness.set_src_caps_str("video/x-raw,format=I420,width=640,height=480,framerate=25/1");
+        let mut rig = Self::foreign(elements);
         let model = gst::Structure::builder("evr-model")
             .field("model", "test")
             .field("labels", gst::Array::new(["person", "dog"]))
             .build();
-        harness.push_event(gst::event::CustomDownstreamSticky::new(model));
+        let model = gst::event::CustomDownstreamSticky::new(model);
+        rig.harness.push_event(model);
+        while rig.harness.try_pull_event().is_some() {}
+        rig
+    }
+
+    /// Behind a detector that tells nothing of itself.
+    fn foreign(elements: &str) -> Self {
+        init();
+        let mut harness = gst_check::Harness::new_parse(elements);
+        harness.set_src_caps_str("video/x-raw,format=I420,width=640,height=480,framerate=25/1");
         let bus = gst::Bus::new();
         harness.element().expect("there is one").set_bus(Some(&bus));
         while harness.try_pull_event().is_some() {}
@@ -90,6 +98,27 @@ impl Rig {
             (fields.name() == "evr-track-ended").then(|| fields.get("track-id").ok())?
         };
         events.filter_map(fields).collect()
+    }
+}
+
+#[test]
+fn behind_a_foreign_detector_that_skips_frames_tracks_begin_where_the_user_says_that_it_does() {
+    for (every_frame_inferred, tracked) in
+        [(false, "person at 58 is 1"), (true, "person at 58 unknown")]
+    {
+        let mut rig = Rig::foreign(&format!(
+            "objecttracker every-frame-inferred={every_frame_inferred} min-hits=2 predict=false"
+        ));
+        let mut seen = Vec::new();
+        for n in 0..4_u64 {
+            let mut buffer = frame(n, 0, None);
+            if n % 3 == 0 {
+                let at = (40 + 6 * n as u32, 120, 64, 200);
+                VideoRegionOfInterestMeta::add(buffer.make_mut(), "person", at);
+            }
+            seen.push(rig.push(buffer));
+        }
+        assert_eq!(seen[3], [tracked], "{every_frame_inferred}");
     }
 }
 

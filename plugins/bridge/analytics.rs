@@ -3,11 +3,13 @@
 //! regions, so that upstream's detectors count. What belongs here: that translation. What a region
 //! says stands in `detection`.
 
-use evr_core::detection::{BoundingBox, Detection};
+use evr_core::detection::{BoundingBox, Detection, confidence};
 use gst_analytics::{
     AnalyticsMetaRefExt, AnalyticsMtdRef, AnalyticsODMtd, AnalyticsRelationMeta,
     AnalyticsRelationMetaODExt, AnalyticsTrackingMtd, RelTypes,
 };
+
+use super::region;
 
 /// What a detector without names found.
 const NAMELESS: &str = "object";
@@ -16,25 +18,19 @@ const NAMELESS: &str = "object";
     not(feature = "onnx"),
     allow(dead_code, reason = "only detectors write")
 )]
-/// Puts detections onto their frame of `width` by `height` pixels.
+/// Puts detections onto their frame of this width and height.
 pub(super) fn attach(
     buffer: &mut gst::BufferRef,
     detections: &[Detection],
-    (width, height): (u32, u32),
+    size: (u32, u32),
 ) -> Result<(), glib::BoolError> {
     // Also where nothing was found: whoever reads these then knows that somebody looked.
     let mut meta = AnalyticsRelationMeta::add(buffer);
-    let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as i32;
     for detection in detections {
-        let BoundingBox { l, t, w, h } = detection.bbox;
-        meta.add_od_mtd(
-            glib::Quark::from_str(&*detection.label),
-            pixels(l, width),
-            pixels(t, height),
-            pixels(w, width),
-            pixels(h, height),
-            detection.confidence as f32,
-        )?;
+        let (x, y, w, h) = region::rect(&detection.bbox, size);
+        let [x, y, w, h] = [x, y, w, h].map(|pixels| i32::try_from(pixels).unwrap_or(i32::MAX));
+        let label = glib::Quark::from_str(&*detection.label);
+        meta.add_od_mtd(label, x, y, w, h, detection.confidence as f32)?;
     }
     Ok(())
 }
@@ -51,7 +47,7 @@ pub(super) fn read(buffer: &gst::BufferRef, (width, height): (u32, u32)) -> Vec<
         Some(Detection {
             label: label.map_or(NAMELESS, |label| label.as_str()).into(),
             label_id: -1,
-            confidence: f64::from(at.loc_conf_lvl),
+            confidence: confidence(at.loc_conf_lvl.into()),
             bbox: BoundingBox::from_corners(
                 fraction(at.x, width),
                 fraction(at.y, height),
@@ -66,6 +62,12 @@ pub(super) fn read(buffer: &gst::BufferRef, (width, height): (u32, u32)) -> Vec<
     meta.iter::<AnalyticsODMtd>()
         .filter_map(detection)
         .collect()
+}
+
+/// Whether somebody looked at a frame for whatever there may be, and found nothing to tell.
+pub(super) fn is_empty(buffer: &gst::BufferRef) -> bool {
+    let meta = buffer.meta::<AnalyticsRelationMeta>();
+    meta.is_some_and(|meta| meta.is_empty())
 }
 
 /// Gives detections that came as regions the tracks that upstream's tracker knows them by. It goes
@@ -128,8 +130,22 @@ mod tests {
             let buffer = buffer.get_mut().expect("one owner");
             attach(buffer, &cars, SIZE).expect("there is room");
             let observed = detection::read(buffer, SIZE).map(|it| it.detections);
-            assert_eq!(observed, (!cars.is_empty()).then_some(cars));
+            assert_eq!(observed, Some(cars));
         }
+        assert_eq!(detection::read(&gst::Buffer::new(), SIZE), None);
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_is_no_confidence() {
+        gst::init().expect("GStreamer is installed");
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().expect("one owner");
+        let broken = Detection {
+            confidence: f64::NAN,
+            ..car(0.25)
+        };
+        attach(buffer, &[broken], SIZE).expect("there is room");
+        assert_eq!(read(buffer, SIZE)[0].confidence, 0.0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use gst_video::VideoRegionOfInterestMeta;
 pub(crate) use super::region::space;
 use super::{
     meta,
-    region::{self, DETECTION, Kind},
+    region::{self, Kind},
 };
 
 const OBSERVATION_META: &str = "GstEvrObservationMeta";
@@ -22,11 +22,11 @@ pub(crate) fn register_meta() {
     not(any(feature = "grpc", feature = "http", feature = "onnx")),
     allow(dead_code, reason = "only detectors write")
 )]
-/// Puts an observation onto its frame of `width` by `height` pixels.
+/// Puts an observation onto its frame of this width and height.
 pub(crate) fn attach(
     buffer: &mut gst::BufferRef,
     observation: &Observation,
-    (width, height): (u32, u32),
+    size: (u32, u32),
 ) -> Result<(), glib::BoolError> {
     let mut meta = gst::meta::CustomMeta::add(buffer, OBSERVATION_META)?;
     let fields = meta.mut_structure();
@@ -35,36 +35,15 @@ pub(crate) fn attach(
     fields.set("count", observation.detections.len() as u32);
 
     for detection in &observation.detections {
-        let bbox = detection.bbox;
-        let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as u32;
-        let mut region = VideoRegionOfInterestMeta::add(
-            buffer,
-            &detection.label,
-            (
-                pixels(bbox.l, width),
-                pixels(bbox.t, height),
-                pixels(bbox.w, width),
-                pixels(bbox.h, height),
-            ),
-        );
-        let mut param = gst::Structure::builder(DETECTION)
-            .field("confidence", detection.confidence)
-            .field("label_id", detection.label_id)
-            .field("x_min", bbox.l)
-            .field("y_min", bbox.t)
-            .field("x_max", bbox.l + bbox.w)
-            .field("y_max", bbox.t + bbox.h)
-            .build();
-        if let Some(track_id) = detection.track_id {
-            param.set("track_id", track_id);
-        }
-        region.add_param(param);
+        let rect = region::rect(&detection.bbox, size);
+        let mut region = VideoRegionOfInterestMeta::add(buffer, &detection.label, rect);
+        region.add_param(region::detection(detection));
         if let Some(distance) = detection.distance {
             region.add_param(region::space(distance, detection.position));
         }
     }
     #[cfg(feature = "v1_24")]
-    super::analytics::attach(buffer, &observation.detections, (width, height))?;
+    super::analytics::attach(buffer, &observation.detections, size)?;
     Ok(())
 }
 
@@ -91,7 +70,8 @@ pub(crate) fn age(buffer: &gst::BufferRef) -> u64 {
 ///
 /// `None` for a frame that no detector of ours has inferred and that carries no regions either;
 /// regions of motion and predicted ones are no detections.
-/// Regions of a foreign detector count as observed; their frame's `seq` is then 0.
+/// Regions of a foreign detector count as observed; their frame's `seq` is then 0. So does an empty
+/// meta of GStreamer's own analytics: somebody looked, and had nothing to put into it.
 pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observation> {
     let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
     let seen = regions.map(|region| region::read(&region, size));
@@ -109,7 +89,7 @@ pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observat
                 detections,
             })
         }
-        None if detections.is_empty() => None,
+        None if detections.is_empty() && !is_empty_analytics(buffer) => None,
         None => Some(Observation {
             detections,
             ..Observation::default()
@@ -117,14 +97,25 @@ pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Option<Observat
     }
 }
 
-/// What whoever looked at a frame has seen, `None` where nobody did. With a detector of ours
-/// upstream (`is_marked`), frames that were looked at are marked; others mark only what they found.
+/// What whoever looked at a frame has seen, `None` where nobody did. A detector of ours marks the
+/// frames that it looked at, others only what they found: whether every frame was looked at behind
+/// them is for the user to say (`every_frame`).
 pub(crate) fn looked_at(
     buffer: &gst::BufferRef,
     size: (u32, u32),
-    is_marked: bool,
+    every_frame: bool,
 ) -> Option<Observation> {
-    read(buffer, size).or_else(|| (!is_marked).then(Observation::default))
+    read(buffer, size).or_else(|| every_frame.then(Observation::default))
+}
+
+#[cfg(feature = "v1_24")]
+fn is_empty_analytics(buffer: &gst::BufferRef) -> bool {
+    super::analytics::is_empty(buffer)
+}
+
+#[cfg(not(feature = "v1_24"))]
+fn is_empty_analytics(_: &gst::BufferRef) -> bool {
+    false
 }
 
 /// What GStreamer's own metas add: tracks, and where there are no regions, detections.
@@ -238,5 +229,39 @@ mod tests {
             }
         );
         assert_eq!(observation.detections[0].confidence, 1.0);
+    }
+
+    #[test]
+    fn what_is_no_number_in_a_foreign_region_goes_no_further() {
+        gst::init().expect("GStreamer is installed");
+        register_meta();
+        let read_with = |name: &str, value: f64| {
+            let mut buffer = gst::Buffer::new();
+            let buffer = buffer.get_mut().expect("a new buffer has one owner");
+            let mut region = VideoRegionOfInterestMeta::add(buffer, "car", (320, 0, 320, 240));
+            let mut param = gst::Structure::builder("detection")
+                .field("confidence", 0.5)
+                .field("x_min", 0.25)
+                .field("y_min", 0.0)
+                .field("x_max", 1.0)
+                .field("y_max", 0.5)
+                .build();
+            param.set(name, value);
+            region.add_param(param);
+            let mut observation = read(buffer, (640, 480)).expect("a region is an observation");
+            observation.detections.remove(0)
+        };
+        for (score, confidence) in [(f64::NAN, 0.0), (f64::INFINITY, 1.0), (-0.5, 0.0)] {
+            let detection = read_with("confidence", score);
+            assert_eq!((detection.confidence, detection.bbox.l), (confidence, 0.25));
+        }
+        // The region's own pixels stand in.
+        let broken = ["x_min", "y_min", "x_max", "y_max"];
+        for (name, value) in broken
+            .into_iter()
+            .zip([f64::NAN, f64::INFINITY, f64::NAN, f64::NAN])
+        {
+            assert_eq!(read_with(name, value).bbox.l, 0.5, "{name}");
+        }
     }
 }

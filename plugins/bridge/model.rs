@@ -50,7 +50,7 @@ impl Model {
             gst::Structure::builder(EVR_MODEL)
                 .field("model", &self.name)
                 .field("labels", gst::Array::new(&self.labels))
-                .field("label-ids", gst::Array::new(&self.ids))
+                .field("label-ids", gst::Array::new(self.ids.iter().copied()))
                 .build(),
         )
     }
@@ -62,11 +62,12 @@ impl Model {
             .filter(|fields| fields.name() == EVR_MODEL)?;
         let labels = fields.get::<gst::Array>("labels").ok()?;
         // Others may not tell them.
-        let ids = fields.get::<gst::Array>("label-ids").unwrap_or_default();
+        let ids = fields.get::<gst::Array>("label-ids").ok();
+        let ids = ids.iter().flat_map(|ids| ids.iter());
         Some(Self {
             name: fields.get("model").ok()?,
             labels: labels.iter().filter_map(|label| label.get().ok()).collect(),
-            ids: ids.iter().filter_map(|id| id.get().ok()).collect(),
+            ids: ids.filter_map(|id| id.get().ok()).collect(),
         })
     }
 }

@@ -8,20 +8,13 @@ use evr_core::{
 };
 use gst_video::VideoRegionOfInterestMeta;
 
-#[cfg(feature = "grpc")]
-use super::region::{self, Kind};
+use super::region;
 
-/// Puts regions onto their frame of `width` by `height` pixels.
-pub(crate) fn attach(buffer: &mut gst::BufferRef, regions: &[Region], (width, height): (u32, u32)) {
-    let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as u32;
+/// Puts regions onto their frame of this width and height.
+pub(crate) fn attach(buffer: &mut gst::BufferRef, regions: &[Region], size: (u32, u32)) {
     for region in regions {
         let BoundingBox { l, t, w, h } = region.bbox;
-        let rect = (
-            pixels(l, width),
-            pixels(t, height),
-            pixels(w, width),
-            pixels(h, height),
-        );
+        let rect = region::rect(&region.bbox, size);
         VideoRegionOfInterestMeta::add(buffer, LABEL, rect).add_param(
             gst::Structure::builder(LABEL)
                 .field("area", region.area)
@@ -39,6 +32,6 @@ pub(crate) fn attach(buffer: &mut gst::BufferRef, regions: &[Region], (width, he
 pub(crate) fn read(buffer: &gst::BufferRef, size: (u32, u32)) -> Vec<BoundingBox> {
     let regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
     let read = regions.map(|region| region::read(&region, size));
-    let moving = read.filter(|(kind, _)| *kind == Kind::Motion);
+    let moving = read.filter(|(kind, _)| *kind == region::Kind::Motion);
     moving.map(|(_, place)| place.bbox).collect()
 }

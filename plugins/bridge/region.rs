@@ -9,14 +9,14 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use evr_core::{
-    detection::{BoundingBox, Detection},
+    detection::{BoundingBox, Detection, confidence},
     motion::LABEL as MOTION,
 };
 use glib::{Quark, value::FromValue};
 use gst_video::VideoRegionOfInterestMeta;
 
 /// What a detector says of an object.
-pub(super) const DETECTION: &str = "detection";
+const DETECTION: &str = "detection";
 /// What a tracker says of it, as Intel DL Streamer's does.
 pub(super) const OBJECT_ID: &str = "object_id";
 
@@ -101,7 +101,8 @@ pub(super) fn read(
     };
     let (x, y, w, h) = region.rect();
     let fraction = |value: u32, size: u32| f64::from(value) / f64::from(size.max(1));
-    let [l, t, r, b] = match said.corners {
+    let known = |corner: Option<f64>| corner.filter(|at| at.is_finite());
+    let [l, t, r, b] = match said.corners.map(known) {
         [Some(l), Some(t), Some(r), Some(b)] => [l, t, r, b],
         _ => [
             fraction(x, width),
@@ -121,7 +122,7 @@ pub(super) fn read(
         label,
         label_id,
         // A region without a score was put there on purpose.
-        confidence: said.confidence.unwrap_or(1.0),
+        confidence: said.confidence.map_or(1.0, confidence),
         bbox: BoundingBox::from_corners(l, t, r, b),
         track_id: said.tracker_id.or(said.foreign_id).or(said.track_id),
         distance: said.distance.filter(|it| it.is_finite() && *it >= 0.0),
@@ -203,6 +204,31 @@ fn position(value: &glib::Value) -> Option<[f64; 3]> {
     let numbers: Vec<f64> = numbers.iter().filter_map(|it| it.get().ok()).collect();
     let numbers: [f64; 3] = numbers.try_into().ok()?;
     numbers.iter().all(|it| it.is_finite()).then_some(numbers)
+}
+
+/// A box in the pixels of a frame of `width` by `height`: left, top, width, height.
+pub(super) fn rect(bbox: &BoundingBox, (width, height): (u32, u32)) -> (u32, u32, u32, u32) {
+    let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as u32;
+    (
+        pixels(bbox.l, width),
+        pixels(bbox.t, height),
+        pixels(bbox.w, width),
+        pixels(bbox.h, height),
+    )
+}
+
+/// What a detector says of an object, for a parameter of its region.
+pub(super) fn detection(detection: &Detection) -> gst::Structure {
+    let BoundingBox { l, t, w, h } = detection.bbox;
+    gst::Structure::builder(DETECTION)
+        .field("confidence", detection.confidence)
+        .field("label_id", detection.label_id)
+        .field("x_min", l)
+        .field("y_min", t)
+        .field("x_max", l + w)
+        .field("y_max", t + h)
+        .field_if_some("track_id", detection.track_id)
+        .build()
 }
 
 /// Says where an object is, in metres, for a parameter of its region.

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 
 use evr_core::{
-    detection::{BoundingBox, Detection},
+    detection::Detection,
     tracker::{Ended, Identity},
 };
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::region::{self, DETECTION, Kind, OBJECT_ID};
+use super::region::{self, Kind, OBJECT_ID};
 
 const PREDICTED: &str = "predicted";
 /// Name of the event, and of the message that is its copy.
@@ -68,34 +68,18 @@ pub(crate) fn identify(
     }
 }
 
-/// Puts the predicted boxes onto a frame of `width` by `height` pixels that was not inferred.
+/// Puts the predicted boxes onto a frame of this width and height that was not inferred.
 pub(crate) fn attach_predicted(
     buffer: &mut gst::BufferRef,
     predicted: &[Detection],
-    (width, height): (u32, u32),
+    size: (u32, u32),
 ) {
-    let pixels = |fraction: f64, size: u32| (fraction * f64::from(size)).round() as u32;
     for detection in predicted {
-        let BoundingBox { l, t, w, h } = detection.bbox;
-        let rect = (
-            pixels(l, width),
-            pixels(t, height),
-            pixels(w, width),
-            pixels(h, height),
-        );
+        let rect = region::rect(&detection.bbox, size);
         let mut region = VideoRegionOfInterestMeta::add(buffer, &detection.label, rect);
-        region.add_param(
-            gst::Structure::builder(DETECTION)
-                .field("confidence", detection.confidence)
-                .field("label_id", detection.label_id)
-                .field("x_min", l)
-                .field("y_min", t)
-                .field("x_max", l + w)
-                .field("y_max", t + h)
-                .field_if_some("track_id", detection.track_id)
-                .field(PREDICTED, true)
-                .build(),
-        );
+        let mut param = region::detection(detection);
+        param.set(PREDICTED, true);
+        region.add_param(param);
     }
 }
 
@@ -136,7 +120,7 @@ mod tests {
         let buffer = buffer.get_mut().expect("one owner");
         for what in regions {
             let mut region = VideoRegionOfInterestMeta::add(buffer, what, (0, 0, 8, 8));
-            let name = if *what == "motion" { what } else { DETECTION };
+            let name = if *what == "motion" { what } else { "detection" };
             region.add_param(gst::Structure::new_empty(name));
         }
         let who = Identity { id: 7, label: None };

@@ -144,6 +144,12 @@ pub(crate) struct ObjectCounter {
         default = Settings::default().compatible, mutable_playing
     )]
     #[property(
+        name = "every-frame-inferred", nick = "Every frame inferred",
+        blurb = "Whether a detector upstream that marks no frames, such as DL Streamer's, infers every one, so that a frame without regions shows nothing; false behind one with an inference interval, where such a frame says nothing",
+        get, set, type = bool, member = every_frame_inferred,
+        default = Settings::default().every_frame_inferred, mutable_playing
+    )]
+    #[property(
         name = "rules-file", nick = "Rules file",
         blurb = "A file with several named rules, which count instead of the one that the other properties make: JSON as docs/rules.schema.json describes it, or nvdsanalytics' ini; setting it again reads it again, and a wrong one while playing is warned of and the old rules stay",
         get = |this: &Self| this.settings().rules_file.as_ref().map(|file| file.path.clone()),

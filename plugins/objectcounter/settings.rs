@@ -32,6 +32,7 @@ pub(super) struct Settings {
     pub(super) unobserved_time: u64,
     pub(super) emit: ObjectCounterEmit,
     pub(super) compatible: bool,
+    pub(super) every_frame_inferred: bool,
     pub(super) rules_file: Option<RulesFile>,
 }
 
@@ -75,6 +76,7 @@ impl Default for Settings {
             unobserved_time: rule.unobserved_time.unsigned_abs(),
             emit: ObjectCounterEmit::default(),
             compatible: false,
+            every_frame_inferred: true,
             rules_file: None,
         }
     }
@@ -180,6 +182,7 @@ impl Settings {
             labels: self.labels.clone(),
             min_confidence: self.min_confidence,
             compatible: true,
+            every_frame_inferred: self.every_frame_inferred,
             ..Self::default()
         };
         (*self == plain)

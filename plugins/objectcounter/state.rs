@@ -63,7 +63,8 @@ impl State {
     /// long, or was counted before.
     pub(super) fn observe(&mut self, buffer: &gst::BufferRef) -> Option<Seen> {
         let running_time = running_time(&self.segment, buffer.pts());
-        let looked_at = detection::looked_at(buffer, self.size, self.model.is_some());
+        let every_frame = self.model.is_none() && self.in_force.every_frame_inferred;
+        let looked_at = detection::looked_at(buffer, self.size, every_frame);
         let Some(observation) = looked_at else {
             let stop = self.counter.unobserved(running_time?);
             let Stop { line, pts } = self.stop(stop)?;

@@ -39,6 +39,7 @@ struct Settings {
     min_hits: u32,
     max_age: u64,
     predict: bool,
+    every_frame_inferred: bool,
 }
 
 impl Default for Settings {
@@ -55,6 +56,7 @@ impl Default for Settings {
             min_hits,
             max_age: max_age.unsigned_abs(),
             predict: true,
+            every_frame_inferred: true,
         }
     }
 }
@@ -90,7 +92,8 @@ impl State {
     /// Writes onto a frame who is on it, and gives the tracks that are over.
     fn frame(&mut self, buffer: &mut gst::BufferRef, settings: &Settings) -> Vec<Ended> {
         let time = running_time(&self.segment, buffer.pts());
-        let looked_at = detection::looked_at(buffer, self.size, self.model.is_some());
+        let every_frame = self.model.is_none() && settings.every_frame_inferred;
+        let looked_at = detection::looked_at(buffer, self.size, every_frame);
         let Some(observation) = looked_at else {
             if settings.predict {
                 track::attach_predicted(buffer, &self.tracker.predict(time), self.size);
@@ -167,6 +170,12 @@ pub(crate) struct ObjectTracker {
         blurb = "Whether frames that were not inferred get the boxes where the tracks are expected, marked as predicted; they are no observations and nobody counts them",
         get, set, type = bool, member = predict,
         default = Settings::default().predict, mutable_playing
+    )]
+    #[property(
+        name = "every-frame-inferred", nick = "Every frame inferred",
+        blurb = "Whether a detector upstream that marks no frames, such as DL Streamer's, infers every one, so that a frame without regions shows nothing; false behind one with an inference interval, where such a frame says nothing",
+        get, set, type = bool, member = every_frame_inferred,
+        default = Settings::default().every_frame_inferred, mutable_playing
     )]
     settings: Mutex<Settings>,
     #[property(

@@ -330,6 +330,24 @@ fn a_label_in_a_rules_file_that_the_model_cannot_find_is_an_error_at_its_rule() 
     assert_eq!(rig.frame(0, ONE), Err(gst::FlowError::Error));
 }
 
+#[test]
+fn a_bare_frame_behind_a_foreign_detector_shows_nothing_unless_the_user_says_that_it_says_nothing()
+{
+    for (every_frame_inferred, observed, signals) in [(true, 3, 2), (false, 1, 0)] {
+        let rig = Rig::new(
+            &format!("min-count=0 max-count=0 every-frame-inferred={every_frame_inferred}"),
+            &["signal"],
+        );
+        rig.frame(0, None).expect("frames pass");
+        let mut found = frame(1, 1, None);
+        region(found.make_mut(), "person", 0.9);
+        rig.push(found).expect("frames pass");
+        rig.frame(2, None).expect("frames pass");
+        let counted = ["observed", "signals"].map(|name| rig.element.property::<u64>(name));
+        assert_eq!(counted, [observed, signals], "{every_frame_inferred}");
+    }
+}
+
 /// One crowd of one, of the class 1.
 const CROWD: &str = "[property]\nconfig-width=640\nconfig-height=480\n[overcrowding-stream-0]\n\
     enable=1\nroi-OC=0;0;640;0;640;480;0;480\nclass-id=1\n";

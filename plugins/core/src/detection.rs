@@ -80,6 +80,16 @@ pub struct Detection {
     pub position: Option<[f64; 3]>,
 }
 
+/// What a score that somebody else gives is as a confidence: within 0..1, and 0 where it is no
+/// number, as nobody vouches for such an object.
+pub fn confidence(score: f64) -> f64 {
+    if score.is_nan() {
+        0.0
+    } else {
+        score.clamp(0.0, 1.0)
+    }
+}
+
 impl Detection {
     /// Writes the members of the object as signals and observations tell it: those of [`Detection`],
     /// rounded, as a millionth of the frame is less than a pixel of any camera and more digits are
@@ -150,6 +160,12 @@ mod tests {
             BoundingBox::from_corners(f64::NAN, f64::NAN, f64::NAN, f64::NAN).area(),
             0.0
         );
+    }
+
+    #[test]
+    fn a_confidence_is_a_share_of_1_whatever_the_score() {
+        let scores = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.25, 1.5, -0.5];
+        assert_eq!(scores.map(confidence), [0.0, 1.0, 0.0, 0.25, 1.0, 0.0]);
     }
 
     #[test]
