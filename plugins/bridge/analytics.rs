@@ -6,7 +6,7 @@
 use evr_core::detection::{BoundingBox, Detection, confidence};
 use gst_analytics::{
     AnalyticsMetaRefExt, AnalyticsMtdRef, AnalyticsODMtd, AnalyticsRelationMeta,
-    AnalyticsRelationMetaODExt, AnalyticsTrackingMtd, RelTypes,
+    AnalyticsRelationMetaODExt, AnalyticsRelationMetaTrackingExt, AnalyticsTrackingMtd, RelTypes,
 };
 
 use super::region;
@@ -76,10 +76,7 @@ pub(super) fn apply_tracks(buffer: &gst::BufferRef, detections: &mut [Detection]
     let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else {
         return;
     };
-    let objects: Vec<_> = meta
-        .iter::<AnalyticsODMtd>()
-        .map(|object| object.id())
-        .collect();
+    let objects = objects(&meta);
     if objects.len() != detections.len() {
         return;
     }
@@ -88,18 +85,46 @@ pub(super) fn apply_tracks(buffer: &gst::BufferRef, detections: &mut [Detection]
     }
 }
 
+/// Tells who detections are that were read off the metas, in their order: the number of each track
+/// and when it was seen first.
+pub(super) fn identify(buffer: &mut gst::BufferRef, tracks: &[Option<(u64, gst::ClockTime)>]) {
+    let objects = buffer.meta().map(|meta| objects(&meta));
+    let (Some(objects), Some(mut meta)) = (objects, buffer.meta_mut::<AnalyticsRelationMeta>())
+    else {
+        return;
+    };
+    let tracked = objects.into_iter().zip(tracks);
+    for (object, (id, first)) in tracked.filter_map(|(object, track)| Some((object, (*track)?))) {
+        // Where there is no more room, GStreamer says so, and the others would find none either.
+        let Ok(track) = meta.add_tracking_mtd(id, first).map(|track| track.id()) else {
+            return;
+        };
+        for (from, to) in [(object, track), (track, object)] {
+            // Both are there, so it cannot fail.
+            let _ = meta.set_relation(RelTypes::RELATE_TO, from, to);
+        }
+    }
+}
+
+/// The metas' own numbers of the objects that are read.
+fn objects(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>) -> Vec<u32> {
+    let objects = meta.iter::<AnalyticsODMtd>();
+    let placed = objects.filter(|object| object.location().is_ok());
+    placed.map(|object| object.id()).collect()
+}
+
+/// Of several trackers, the last has the word.
 fn track(meta: &gst::MetaRef<'_, AnalyticsRelationMeta>, object: u32) -> Option<i64> {
     let related = meta.iter_direct_related::<AnalyticsTrackingMtd>(object, RelTypes::RELATE_TO);
     let ids = related.map(|track| track.info().0);
-    ids.filter_map(|id| i64::try_from(id).ok()).next()
+    ids.filter_map(|id| i64::try_from(id).ok()).last()
 }
 
 #[cfg(test)]
 mod tests {
-    use evr_core::detection::Observation;
-    use gst_analytics::AnalyticsRelationMetaTrackingExt;
+    use evr_core::{detection::Observation, tracker::Identity};
 
-    use super::super::detection;
+    use super::super::{detection, track as tracks};
     use super::*;
 
     const SIZE: (u32, u32) = (640, 480);
@@ -162,6 +187,34 @@ mod tests {
         detection::attach(buffer, &observation, SIZE).expect("there is room");
         assert_eq!(read(buffer, SIZE), observation.detections);
         assert_eq!(detection::read(buffer, SIZE), Some(observation));
+    }
+
+    #[test]
+    fn who_came_as_metas_alone_is_told_there_and_our_tracker_has_the_last_word() {
+        gst::init().expect("GStreamer is installed");
+        detection::register_meta();
+        let mut params = tracks::Params::default();
+        for (n, at) in [3, 5]
+            .map(gst::ClockTime::from_seconds)
+            .into_iter()
+            .enumerate()
+        {
+            let mut buffer = gst::Buffer::new();
+            let buffer = buffer.get_mut().expect("one owner");
+            buffer.set_pts(at);
+            attach(buffer, &[car(0.25), car(0.5)], SIZE).expect("there is room");
+            // Another tracker's number of the second.
+            identify(buffer, &[None, Some((90, gst::ClockTime::ZERO))]);
+            let who = Identity { id: 7, label: None };
+            tracks::identify(buffer, &[None, Some(who)], &mut params);
+            let read = detection::read(buffer, SIZE).expect("observed");
+            let ids: Vec<_> = read.detections.iter().map(|it| it.track_id).collect();
+            assert_eq!(ids, [None, Some(7)], "frame {n}");
+            let meta = buffer.meta::<AnalyticsRelationMeta>().expect("attached");
+            let tracks = meta.iter::<AnalyticsTrackingMtd>();
+            let firsts: Vec<_> = tracks.map(|track| track.info().1).collect();
+            assert_eq!(firsts, [0, 3].map(gst::ClockTime::from_seconds));
+        }
     }
 
     #[test]

@@ -17,14 +17,19 @@ const PREDICTED: &str = "predicted";
 /// Name of the event, and of the message that is its copy.
 pub(crate) const ENDED: &str = "evr-track-ended";
 
-/// The parameter of each track that goes on, to be copied: to make one costs more than reading all
-/// that stands on a region.
+/// What is told of each track that goes on.
 #[derive(Default)]
-pub(crate) struct Params(HashMap<i64, gst::Structure>);
+pub(crate) struct Params {
+    /// The parameter, to be copied: to make one costs more than reading all that stands on a region.
+    known: HashMap<i64, gst::Structure>,
+    /// When it was seen first.
+    #[cfg(feature = "v1_24")]
+    first: HashMap<i64, gst::ClockTime>,
+}
 
 impl Params {
     fn of(&mut self, Identity { id, label }: &Identity) -> gst::Structure {
-        let known = self.0.entry(*id).or_insert_with(|| {
+        let known = self.known.entry(*id).or_insert_with(|| {
             gst::Structure::builder(OBJECT_ID)
                 // DL Streamer's numbers are of 32 bits.
                 .field("id", i32::try_from(*id).unwrap_or(i32::MAX))
@@ -41,8 +46,17 @@ impl Params {
 
     pub(crate) fn forget(&mut self, ended: &[Ended]) {
         for track in ended {
-            self.0.remove(&track.id);
+            self.known.remove(&track.id);
+            #[cfg(feature = "v1_24")]
+            self.first.remove(&track.id);
         }
+    }
+
+    /// The track's number and when it was seen first, which is now where it is new.
+    #[cfg(feature = "v1_24")]
+    fn since(&mut self, id: i64, now: gst::ClockTime) -> Option<(u64, gst::ClockTime)> {
+        let first = self.first.entry(id).or_insert(now);
+        Some((u64::try_from(id).ok()?, *first))
     }
 }
 
@@ -58,6 +72,15 @@ pub(crate) fn identify(
     let from_regions = all
         .next()
         .is_some_and(|first| region::kind(&first) == Kind::Seen);
+    #[cfg(feature = "v1_24")]
+    if !from_regions && !all.any(|region| region::kind(&region) == Kind::Seen) {
+        let now = buffer.pts().unwrap_or_default();
+        let tracks = identities
+            .iter()
+            .map(|who| params.since(who.as_ref()?.id, now));
+        super::analytics::identify(buffer, &tracks.collect::<Vec<_>>());
+        return;
+    }
     let only = from_regions && all.count() + 1 == identities.len();
     let regions = buffer.iter_meta_mut::<VideoRegionOfInterestMeta>();
     let detections = regions.filter(|region| only || region::kind(region) == Kind::Seen);
