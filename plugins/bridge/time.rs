@@ -53,14 +53,14 @@ pub(crate) fn utc_now() -> Nanos {
         .unwrap_or(0)
 }
 
-/// UTC of an element's running time 0 by this machine's clock; `None` where the element has no clock.
+/// UTC of an element's running time 0 by this machine's clock; `None` where it has no clock.
 pub(crate) fn utc_of_running_time_0(element: &impl IsA<gst::Element>) -> Option<Nanos> {
     let running = || Some(span(element.current_running_time()?.nseconds()));
     utc_of_0(running, utc_now)
 }
 
-/// Of three looks at the two clocks the closest counts: a thread that is held up between the one and
-/// the other would be off by as long.
+/// Of three looks at the two clocks the closest counts: a thread that is held up between the one
+/// and the other would be off by as long.
 fn utc_of_0(running: impl Fn() -> Option<Nanos>, utc: impl Fn() -> Nanos) -> Option<Nanos> {
     let look = || {
         let before = running()?;

@@ -206,8 +206,10 @@ fn waiting_for_the_next_frame_ends_when_the_element_is_stopped() {
     play(&recorded).expect("the recording is written");
     let location = format!("location={}", path.display());
     let (pipeline, sink) = start(&format!("{location} svo-real-time-mode=true"));
-    // The first comes at once.
+    // The first comes at once, the second a quarter of an hour later.
     sample(&pipeline, &sink);
+    let second = sink.try_pull_sample(gst::ClockTime::from_mseconds(50));
+    assert!(second.is_none() && !sink.is_eos());
     let begun = Instant::now();
     pipeline.set_state(gst::State::Null).expect("it stops");
     assert!(
