@@ -52,6 +52,8 @@ pub fn are_kept(secret: &str, element: &gst::Element, log: &Log) {
     for Line { category, text, .. } in lines {
         assert!(!text.contains(secret), "{category} logs {text}");
     }
+    // Its thread may hold the pipeline a little longer than the test does.
+    super::until("its pipeline is gone", || element.parent().is_none());
     let bin = gst::Bin::new();
     bin.add(element).expect("it is in no other any more");
     let dot = bin.debug_to_dot_data(gst::DebugGraphDetails::all());
