@@ -276,7 +276,6 @@ fn raise(mut teller: Teller<'_>, step: &Step<'_>, signals: &mut Vec<Raised>) {
 mod tests {
     use super::*;
     use crate::detection::BoundingBox;
-    use proptest::prelude::*;
 
     fn seen(label: &'static str, confidence: f64) -> Detection {
         Detection {
@@ -456,29 +455,5 @@ mod tests {
         counter.configure(config("dog", 0.5, 1));
         assert_eq!(counter.observe(Some(0), &dog(0)), None);
         assert_eq!(counter.observe(Some(1), &dog(1)).map(|s| s.len()), Some(1));
-    }
-
-    fn any_detection() -> impl Strategy<Value = Detection> {
-        (0..3_u8, 0..=4_u8, 0..3_u8, proptest::option::of(0..2_i64)).prop_map(
-            |(label, confidence, left, track_id)| Detection {
-                bbox: BoundingBox::from_corners(f64::from(left) / 4.0, 0.0, 1.0, 1.0),
-                track_id,
-                ..seen(["a", "b", "c"][label as usize], f64::from(confidence) / 4.0)
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_of_the_detections_changes_nothing(
-            (sorted, shuffled) in proptest::collection::vec(any_detection(), 0..8)
-                .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
-        ) {
-            let observe = |detections| {
-                Counter::new(config("a,b:0.75", 0.5, 2)).observe(Some(0), &frame(0, detections))
-            };
-            let (a, b) = (observe(sorted), observe(shuffled));
-            prop_assert_eq!(a, b);
-        }
     }
 }
