@@ -147,8 +147,10 @@ impl Files {
             lock: None,
         };
         let all = || Container::ALL.into_iter().map(|own| (of(own), own));
-        // Before the clip is looked for: what anything is known of has had one.
-        let known = fs::metadata(part).ok()?;
+        // Before the clip is looked for: what anything is known of has had one. And this very file
+        // is locked below, as another may have its name by then.
+        let sidecar = File::open(part).ok()?;
+        let known = sidecar.metadata().ok()?;
         if let Some((files, own)) = all().find(|(files, _)| files.clip_part().exists()) {
             let files = files.take_over(&files.clip_part())?;
             return Some(Remains::Part(files, own));
@@ -157,7 +159,7 @@ impl Files {
         if known.len() == 0 {
             // Who takes a name makes this file first.
             let files = of(Container::default());
-            let files = (!is_young).then(|| files.take_over(part))?;
+            let files = (!is_young).then(|| files.own(sidecar, part))?;
             return files.map(Remains::Nothing);
         }
         if let Some((files, own)) = all().find(|(files, _)| files.clip().exists()) {
@@ -166,17 +168,17 @@ impl Files {
         }
         let aside = |files: &Files| broken(&files.clip_part()).exists();
         match all().find(|(files, _)| aside(files)) {
-            Some((files, _)) => files.take_over(part).map(Remains::Aside),
-            None => of(Container::default())
-                .take_over(part)
-                .map(Remains::Nothing),
+            Some((files, _)) => files.own(sidecar, part).map(Remains::Aside),
+            None => {
+                let files = of(Container::default()).own(sidecar, part);
+                files.map(Remains::Nothing)
+            }
         }
     }
 
-    /// Locks the clip, or the sidecar of one that is gone, which has this name, unless somebody
-    /// works on it.
-    fn take_over(&self, path: &Path) -> Option<Self> {
-        let file = File::open(path).ok()?;
+    /// Locks the clip, which has this name, unless somebody works on it.
+    fn take_over(&self, clip: &Path) -> Option<Self> {
+        let file = File::open(clip).ok()?;
         let metadata = file.metadata().ok()?;
         let age = metadata.modified().ok()?.elapsed().unwrap_or_default();
         let known = fs::metadata(self.sidecar_part()).ok()?.len() > 0;
@@ -184,6 +186,11 @@ impl Files {
         if metadata.len() == 0 && !known && age <= YOUTH {
             return None;
         }
+        self.own(file, clip)
+    }
+
+    /// Locks the clip, or the sidecar of one that is gone, unless somebody has it.
+    fn own(&self, file: File, path: &Path) -> Option<Self> {
         file.try_lock().ok()?;
         // Whoever held it may have renamed, replaced or removed it before letting go.
         is_at(&file, path).then(|| Self {
