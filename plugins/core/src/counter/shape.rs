@@ -92,6 +92,7 @@ pub enum Reference {
 }
 
 impl Reference {
+    #[inline]
     pub(super) fn point(self, bbox: &BoundingBox) -> Point {
         let y = match self {
             Self::BottomCenter => bbox.t + bbox.h,
