@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, ErrorKind},
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
@@ -25,6 +26,14 @@ pub(crate) fn make_directories(directory: &Path) -> io::Result<()> {
 /// A new or renamed file or directory is only on disk once its directory is.
 pub(crate) fn sync_directory(file: &Path) -> io::Result<()> {
     File::open(parent(file).unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Whether the open file is still the one of that name.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
 }
 
 /// The directory that a file lies in, where its path names one.

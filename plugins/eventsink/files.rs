@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use evr_core::recording::container::Container;
 use evr_core::recording::name::numbered;
 use evr_core::recording::recovered;
 
-use crate::bridge::directory::{make_directories, parent, sync_directory};
+use crate::bridge::directory::{is_at, make_directories, parent, sync_directory};
 
 /// More names than this taken in a row is no accident.
 const MAX_ATTEMPTS: u32 = 10_000;
@@ -396,14 +395,6 @@ impl Files {
 
     fn with(&self, extension: &str) -> PathBuf {
         format!("{}{extension}", self.stem).into()
-    }
-}
-
-/// Whether the open file is still the one of that name.
-pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
-        _ => false,
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use evr_core::recording::journal::{Healing, heal};
 
-use super::files::{Lock, is_at};
-use crate::bridge::directory::{make_directories, sync_directory};
+use super::files::Lock;
+use crate::bridge::directory::{is_at, make_directories, sync_directory};
 
 /// The journal's name, in the directory below which all recordings lie.
 pub(super) const NAME: &str = "events.jsonl";
