@@ -236,7 +236,6 @@ impl ObjectCounter {
         let mut state = self.lock();
         *state = State {
             counter: Counter::new(rules),
-            compatible: settings.compatible,
             in_force: settings.clone(),
             read: settings,
             outlets: std::mem::take(&mut state.outlets),
@@ -320,7 +319,6 @@ impl Producer for ObjectCounter {
             gst::EventView::StreamStart(_) => {
                 self.stop(State::begin);
                 self.tell_ended();
-                self.lock().flush();
             }
             gst::EventView::FlushStop(_) => self.lock().flush(),
             gst::EventView::Caps(caps) => {

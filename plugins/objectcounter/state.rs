@@ -22,8 +22,6 @@ pub(super) struct State {
     pub(super) model: Option<Model>,
     /// The model cannot find what is asked for: no frame passes any more.
     pub(super) refused: bool,
-    /// Signals are told as Azure's sample does.
-    pub(super) compatible: bool,
     /// The user was told that lines need tracks.
     pub(super) told_of_tracks: bool,
     /// The same of classes by number, which need a detector that numbers them.
@@ -55,7 +53,6 @@ impl State {
         }
         self.counter.configure(rules);
         self.in_force.clone_from(settings);
-        self.compatible = settings.compatible;
         Ok(notes)
     }
 
@@ -93,7 +90,7 @@ impl State {
 
     /// Signals as they are told.
     pub(super) fn lines(&self, signals: impl IntoIterator<Item = Raised>) -> Vec<String> {
-        let told = |raised: Raised| match self.compatible {
+        let told = |raised: Raised| match self.in_force.compatible {
             true => azure::message(&raised),
             false => raised.line,
         };

@@ -216,6 +216,70 @@ fn who_was_there_before_a_time_without_frames_is_not_known_to_be_there_after_it(
 }
 
 #[test]
+fn who_comes_after_a_long_stillness_is_a_start_where_still_frames_are_dropped() {
+    init();
+    let pipeline = gst::parse::launch(
+        "appsrc name=in format=time caps=video/x-raw,format=I420,width=64,height=64,framerate=5/1 \
+         ! motiondetect name=motion drop-still=true ! objectcounter emit=on-change \
+         ! fakesink name=out sync=false",
+    );
+    let pipeline = pipeline.expect("the elements exist");
+    let pipeline: gst::Pipeline = pipeline.downcast().expect("several elements");
+    let pad = |name: &str, pad: &str| {
+        let element = pipeline.by_name(name).expect("it is in the line");
+        element.static_pad(pad).expect("always there")
+    };
+    // A detector that finds somebody wherever something moves.
+    let looks = gst::PadProbeType::BUFFER;
+    let motion = pad("motion", "src");
+    motion.add_probe(looks, |_, info| {
+        let buffer = info.buffer_mut().expect("it is about buffers");
+        region(buffer.make_mut(), "person", 0.9);
+        gst::PadProbeReturn::Ok
+    });
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let out = pad("out", "sink");
+    out.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let event = info.event().expect("it is about events");
+        let action = event
+            .structure()
+            .and_then(|it| it.get::<String>("json").ok());
+        let action = action.and_then(|json| serde_json::from_str::<serde_json::Value>(&json).ok());
+        telling
+            .lock()
+            .expect("no test panics here")
+            .extend(action.and_then(|said| Some(said["action"].as_str()?.to_owned())));
+        gst::PadProbeReturn::Ok
+    });
+    let source = pipeline.by_name("in").and_downcast::<gst_app::AppSrc>();
+    let source = source.expect("an appsrc");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    for n in 0..140_u64 {
+        let mut picture = vec![128; 64 * 64 * 3 / 2];
+        picture[..64 * 64].fill(60);
+        // A square runs through from 2 s on and from 22 s on, each time for a second.
+        if let 10..15 | 110..115 = n {
+            for row in picture[..64 * 64].chunks_exact_mut(64).skip(16).take(24) {
+                row[(n % 5) as usize * 8..][..24].fill(220);
+            }
+        }
+        let mut frame = gst::Buffer::from_slice(picture);
+        let made = frame.get_mut().expect("a new buffer has one owner");
+        made.set_pts(gst::ClockTime::from_mseconds(n * 200));
+        made.set_duration(gst::ClockTime::from_mseconds(200));
+        source.push_buffer(frame).expect("it is taken");
+    }
+    source.end_of_stream().expect("it is taken");
+    crate::common::wait_for_eos(&pipeline).expect("it ends");
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    // Triggers are those of motion itself.
+    let mut told = told.lock().expect("no test panics here");
+    told.retain(|action| action != "trigger");
+    assert_eq!(*told, ["start", "stop", "start", "stop"]);
+}
+
+#[test]
 fn what_is_there_at_the_end_of_one_stream_stops_before_the_next() {
     let rig = Rig::new("emit=on-change", &["signal"]);
     rig.frame(0, ONE).expect("frames pass");

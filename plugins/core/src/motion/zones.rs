@@ -1,10 +1,6 @@
 //! Where motion counts: polygons in fractions of the frame, as JSON.
 
-use std::fmt::{Formatter, Result as Written};
-
 use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::reduce::Grid;
@@ -56,34 +52,12 @@ pub enum ZonesError {
     TooMany(usize),
 }
 
-/// What a text holds. Read by its own hands, as a map of values keeps only the last of a name.
+/// What a text holds. Of members that bear one name, a map of values keeps only the last.
+#[derive(Deserialize)]
+#[serde(untagged)]
 enum Form {
-    Named(Named<Value>),
     List(Vec<Value>),
-}
-
-impl<'de> Deserialize<'de> for Form {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(FormVisitor)
-    }
-}
-
-struct FormVisitor;
-
-impl<'de> Visitor<'de> for FormVisitor {
-    type Value = Form;
-
-    fn expecting(&self, text: &mut Formatter<'_>) -> Written {
-        text.write_str("a list or an object")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Form, A::Error> {
-        Deserialize::deserialize(SeqAccessDeserializer::new(list)).map(Form::List)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Form, A::Error> {
-        Deserialize::deserialize(MapAccessDeserializer::new(members)).map(Form::Named)
-    }
+    Named(Named<Value>),
 }
 
 impl Zones {
